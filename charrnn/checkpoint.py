@@ -1,0 +1,226 @@
+"""A model, and for resuming a whole run, in one `.safetensors` file: written whole, verified on every read, no torch.
+
+    header    8 bytes of length, JSON: {"__metadata__": {"charrnn": RECORD}, tensor name: dtype, shape, place, ...}
+    RECORD    JSON text: sha256, format, config, vocabulary, corpus, progress, made_with, wish
+    tensors   NAME            the averaged weights: the model that is evaluated, sampled and shared
+              training/NAME   only in a resumable file: raw weights, Adam's moments, hidden state, dropout's generator
+
+`best.safetensors` holds a model; `step-00001200.safetensors` a model and its run. safetensors itself finds truncation
+but no flipped bit, so RECORD begins with the SHA-256 of the whole file (taken with 64 zeros in the digest's own place)
+and nothing is believed before it matches. Names, shapes and types must be exactly those that the configuration implies.
+"""
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from charrnn.config import CELL_STATES, RunConfig, parameter_shapes
+from charrnn.errors import DataError, MissingInputError, StorageError
+from charrnn.files import write_whole
+from charrnn.text.vocabulary import Vocabulary
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+SUFFIX = ".safetensors"
+_DIGEST_MARK = b'{\\"sha256\\":\\"'  # RECORD is JSON inside a JSON string, so its quotes are escaped
+_NO_DIGEST = b"0" * 64
+_HEADER_LIMIT = 64 << 20  # bytes; a vocabulary of a million symbols stays below
+_TRAINING = "training/"
+
+
+class Progress(BaseModel):
+    """How far a run is: plain numbers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = 0
+    epoch: float = 0.0
+    seconds: float = 0.0  # spent training, over all sessions
+    validation_nats: float | None = None  # per character, at `evaluated_step`
+    evaluated_step: int | None = None
+    sampled_step: int | None = None
+    best_nats: float | None = None
+    best_step: int | None = None
+    loss_sum: float = 0.0  # of the steps since the last reported one
+    loss_count: int = 0
+
+
+class CorpusFacts(BaseModel):
+    """What identifies the text a model learnt, without holding it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fingerprint: str
+    train_symbols: int
+    validation_symbols: int
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    sha256: str
+    format: Literal[1]
+    config: RunConfig
+    vocabulary: dict[str, str]
+    corpus: CorpusFacts
+    progress: Progress
+    made_with: dict[str, str]
+    wish: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What one file holds."""
+
+    config: RunConfig
+    vocabulary: Vocabulary
+    corpus: CorpusFacts
+    progress: Progress
+    weights: Arrays
+    training: Arrays | None = None  # what resuming needs besides
+    resumable: bool = False  # whether the file that this was read from also holds a run
+    made_with: Mapping[str, str] | None = None  # versions, CPU capability, threads
+    wish: Mapping[str, Any] | None = None  # what the user asked for, before anything was chosen
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write, flush, rename, read back and compare.
+
+    Raises:
+        OutputError, StorageError: nothing was changed under the final name, or what was written reads back differently.
+    """
+    record = {
+        "sha256": _NO_DIGEST.decode(),
+        "format": 1,
+        "config": checkpoint.config.model_dump(),
+        "vocabulary": {"unit": checkpoint.vocabulary.unit, "symbols": "".join(checkpoint.vocabulary.symbols)},
+        "corpus": checkpoint.corpus.model_dump(),
+        "progress": checkpoint.progress.model_dump(),
+        "made_with": dict(checkpoint.made_with or {}),
+        "wish": dict(checkpoint.wish or {}),
+    }
+    tensors = dict(checkpoint.weights)
+    tensors |= {_TRAINING + name: array for name, array in (checkpoint.training or {}).items()}
+    metadata = {"charrnn": json.dumps(record, separators=(",", ":"))}
+    content = safetensors.save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata)
+    place = _digest_place(content)
+    content = content[:place] + hashlib.sha256(content).hexdigest().encode() + content[place + len(_NO_DIGEST) :]
+    write_whole(path, content)
+    if path.read_bytes() != content:
+        raise StorageError(f"{path} reads back differently than it was written", "", "check the disk")
+
+
+def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
+    """Read and verify a checkpoint; `training` also loads what resuming needs.
+
+    Raises:
+        MissingInputError: no such file, or unreadable.
+        DataError: not a checkpoint, damaged, or not self-consistent; nothing of it was believed.
+    """
+    content = _read(path)
+    try:
+        record = _Record.model_validate(json.loads(_verified_header(content)["__metadata__"]["charrnn"]))
+        arrays = safetensors.load(content)
+    except (ValidationError, SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise _refused(path, _first_line(error)) from error
+    try:
+        vocabulary = _vocabulary(record.vocabulary)
+        weights = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
+        rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
+        _check_arrays(weights, parameter_shapes(record.config, len(vocabulary)))
+        if rest:
+            _check_arrays(rest, _training_shapes(record.config, len(vocabulary)))
+    except (ValueError, KeyError) as error:
+        raise _refused(path, _first_line(error)) from error
+    if training and not rest:
+        raise DataError(
+            f"{path} holds a model, not a run", "it has no optimiser state", "use --init-from to start from it"
+        )
+    return Checkpoint(
+        config=record.config,
+        vocabulary=vocabulary,
+        corpus=record.corpus,
+        progress=record.progress,
+        weights=weights,
+        training=rest if training else None,
+        resumable=bool(rest),
+        made_with=record.made_with,
+        wish=record.wish,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path} is not a checkpoint", "it is not a regular file", "name a .safetensors file")
+        return path.read_bytes()
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise MissingInputError(f"cannot read {path}", why, "check the path and its permissions") from error
+
+
+def _verified_header(content: bytes) -> dict[str, Any]:
+    """The parsed header of a file whose digest matches."""
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or length > min(len(content) - 8, _HEADER_LIMIT):
+        raise ValueError("it is cut short or not a safetensors file")
+    place = _digest_place(content)
+    digest = hashlib.sha256(content[:place])
+    digest.update(_NO_DIGEST)
+    digest.update(memoryview(content)[place + len(_NO_DIGEST) :])
+    if digest.hexdigest().encode() != content[place : place + len(_NO_DIGEST)]:
+        raise ValueError("its SHA-256 does not match: the file is damaged")
+    header: dict[str, Any] = json.loads(content[8 : 8 + length])
+    return header
+
+
+def _digest_place(content: bytes) -> int:
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    place = content.find(_DIGEST_MARK, 8, header_end)
+    if place < 0:
+        raise ValueError("it was not written by charrnn, or its header is damaged")
+    return place + len(_DIGEST_MARK)
+
+
+def _vocabulary(record: Mapping[str, str]) -> Vocabulary:
+    vocabulary = Vocabulary(record["unit"], tuple(record["symbols"]))
+    if vocabulary.unit not in ("char", "byte") or list(vocabulary.symbols) != sorted(set(vocabulary.symbols)):
+        raise ValueError("its vocabulary is not sorted and distinct")
+    return vocabulary
+
+
+def _training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...] | None]:
+    shapes: dict[str, tuple[int, ...] | None] = {"generator": None}
+    for name, shape in parameter_shapes(config, symbols).items():
+        shapes |= {f"{kind}.{name}": shape for kind in ("weights", "moment1", "moment2")}
+    for layer in range(config.layers):
+        shapes |= {f"state.{layer}.{part}": (config.batch_size, config.hidden) for part in CELL_STATES[config.cell]}
+    return shapes
+
+
+def _check_arrays(arrays: Arrays, shapes: Mapping[str, tuple[int, ...] | None]) -> None:
+    if set(arrays) != set(shapes):
+        raise ValueError(f"its tensors are not those of its configuration: {sorted(set(arrays) ^ set(shapes))[0]}")
+    for name, shape in shapes.items():
+        array = arrays[name]
+        if array.dtype != (np.uint8 if shape is None else np.float32) or (shape is not None and array.shape != shape):
+            raise ValueError(f"tensor {name} is {array.dtype} {array.shape}, not what its configuration implies")
+        if shape is not None and not np.isfinite(array).all():
+            raise ValueError(f"tensor {name} holds values that are not finite numbers")
+
+
+def _refused(path: Path, why: str) -> DataError:
+    return DataError(f"cannot use the checkpoint {path}", why, "use another checkpoint or train again")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

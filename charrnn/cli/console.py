@@ -1,0 +1,193 @@
+"""Everything that reaches a screen: messages, tables, the live view of a run, and text that streams.
+
+stdout belongs to results, stderr to everything else. Nothing from a text, a model or a file name reaches a terminal
+raw: control characters (all but newline and tab), bidirectional controls and invisible ones are written out visibly.
+A pipe gets the exact bytes. A stream that went away never stops a run.
+"""
+
+import codecs
+import contextlib
+import json
+import os
+import sys
+import time
+from typing import Any, BinaryIO
+
+from charrnn.errors import StorageError
+from charrnn.report.events import Evaluated, Event, Notice, Planned, Sampled, Started, Trained
+
+# C0 but tab and newline, DEL and C1, zero-width and bidirectional controls, line separators, byte order mark.
+_HIDDEN = [*range(9), *range(11, 32), *range(127, 160), 0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F)]
+_HIDDEN += [*range(0x2060, 0x2070), 0xFEFF, *range(0xD800, 0xE000)]
+_VISIBLE = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _HIDDEN}
+PLAIN_SECONDS = 10.0  # between two progress lines where nobody watches a bar
+
+
+def visible(text: str) -> str:
+    """`text` with everything that could steer a terminal written out, as in `\\x1b`."""
+    return text.translate(_VISIBLE)
+
+
+def say(text: str) -> None:
+    """One message on stderr; a closed stderr is nobody's problem."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(visible(text) + "\n")
+        sys.stderr.flush()
+
+
+def on_terminal() -> bool:
+    """Whether stderr is a terminal that can redraw a line."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return False
+
+
+def table(rows: list[tuple[str, str]], title: str | None = None) -> str:
+    """Two columns without borders, readable in a terminal and in a mail."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
+    for name, value in rows:
+        grid.add_row(Text(name), Text(visible(value), overflow="fold"))
+    console = Console(width=100, color_system=None, file=None, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def print_result(text: str) -> None:
+    """A result on stdout, whatever the locale."""
+    with ResultStream() as stream:
+        stream.write((text + "\n").encode("utf-8", "surrogateescape"))
+
+
+class ResultStream:
+    """stdout as bytes: flushed piece by piece, raw into a pipe, made visible on a terminal.
+
+    A reader that went away raises BrokenPipeError, which the command line turns into a silent exit 0.
+    """
+
+    def __init__(self) -> None:
+        out = sys.stdout
+        self.buffer: BinaryIO | None = getattr(out, "buffer", None)
+        self.terminal = out is not None and out.isatty()
+        self.decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def __enter__(self) -> "ResultStream":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if details[0] is None and self.terminal:
+            self._write(visible(self.decoder.decode(b"", final=True)).encode())
+
+    def write(self, piece: bytes) -> None:
+        """Write UTF-8 (or, from a byte model, any bytes) and flush."""
+        self._write(visible(self.decoder.decode(piece)).encode() if self.terminal else piece)
+
+    def _write(self, piece: bytes) -> None:
+        if self.buffer is None or not piece:
+            return
+        try:
+            self.buffer.write(piece)
+            self.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StorageError("cannot write to standard output", (error.strerror or str(error)).lower()) from error
+
+
+def json_view(event: Event) -> None:
+    """Every event as one JSON line on stdout."""
+    print_result(json.dumps(event.as_json(), ensure_ascii=False))
+
+
+def quiet_view(event: Event) -> None:
+    """Nothing but what went wrong, which is said elsewhere."""
+
+
+class PlainView:
+    """`key=value` lines about every ten seconds, for logs."""
+
+    def __init__(self) -> None:
+        self.last, self.steps = 0.0, 0
+
+    def __call__(self, event: Event) -> None:
+        """Say what `event` is about."""
+        if isinstance(event, (Started, Planned)):
+            self.steps = event.steps
+        if isinstance(event, Trained):
+            if time.monotonic() - self.last < PLAIN_SECONDS:
+                return
+            self.last = time.monotonic()
+            left = event.seconds / event.step * (self.steps - event.step)
+            say(
+                f"step={event.step}/{self.steps} epoch={event.epoch:.2f} loss={event.loss:.4f} "
+                f"chars_per_s={event.symbols_per_second:.0f} eta={left:.0f}s"
+            )
+        else:
+            self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Everything but progress."""
+        for line in lines_about(event):
+            say(line)
+
+
+class BarView(PlainView):
+    """One tqdm bar, with evaluations and samples scrolling above it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar: Any = None
+        self.validation = ""
+
+    def __call__(self, event: Event) -> None:
+        """Move the bar, or write above it."""
+        from tqdm import tqdm
+
+        if isinstance(event, Started):
+            self.tell(event)
+            form = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}{postfix}]"
+            self.bar = tqdm(
+                total=event.steps,
+                initial=event.step,
+                file=sys.stderr,
+                dynamic_ncols=True,
+                bar_format=form,
+                smoothing=0.1,
+            )
+        elif isinstance(event, Trained) and self.bar is not None:
+            self.bar.n = event.step
+            self.bar.set_postfix_str(f"loss {event.loss:.3f}{self.validation}, {event.symbols_per_second:,.0f} chars/s")
+        elif isinstance(event, Planned) and self.bar is not None:
+            self.bar.total = event.steps
+        else:
+            if isinstance(event, Evaluated):
+                self.validation = f", val {event.bits_per_char:.3f} bits/char"
+            with tqdm.external_write_mode(file=sys.stderr) if self.bar is not None else contextlib.nullcontext():
+                self.tell(event)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+def lines_about(event: Event) -> list[str]:
+    """What a person reads about an event; progress, saves and plans go without saying."""
+    if isinstance(event, Started):
+        verb = f"resuming at step {event.step:,}" if event.resumed else "training"
+        return [f"{event.run}: {verb}, {event.parameters:,} parameters, {event.steps:,} steps"]
+    if isinstance(event, Notice):
+        return [event.text]
+    if isinstance(event, Evaluated):
+        best = " best" if event.best else ""
+        nats, bits = event.nats_per_char, event.bits_per_char
+        return [
+            f"step={event.step} epoch={event.epoch:.2f} validation_nats={nats:.4f} validation_bits={bits:.4f}{best}"
+        ]
+    if isinstance(event, Sampled):
+        return ["", *(f"    {line}" for line in visible(event.text).split("\n")), ""]
+    return []

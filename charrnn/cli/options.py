@@ -1,0 +1,69 @@
+"""The flags: name, environment variable, help. What they mean and which values are good is known to `config.py`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+
+def flag(name: str, help_text: str, *more: str, **settings: Any) -> Any:
+    """An option that can also stand in CHARRNN_<NAME>."""
+    variable = "CHARRNN_" + name.split("/")[0].removeprefix("--").upper().replace("-", "_")
+    return typer.Option(name, *more, envvar=variable, show_envvar=False, help=help_text, **settings)
+
+
+Checkpoints = Annotated[Path, flag("--checkpoints", "The folder that holds the runs.")]
+Unknown = Annotated[
+    Literal["error", "skip", "replace"],
+    typer.Option(
+        "--unknown", help="Characters that the model does not know: refuse, leave out, or take their nearest."
+    ),
+]
+
+Model = Annotated[
+    str | None, typer.Argument(help="A .safetensors file, a run's folder or name; default: the newest run.")
+]
+
+Corpus = Annotated[list[str] | None, typer.Argument(metavar="CORPUS...", help="Files, folders, globs, or - for stdin.")]
+Name = Annotated[str | None, flag("--name", "The run's folder below --checkpoints; default: the corpus' name.")]
+Resume = Annotated[
+    bool, flag("--resume", "Continue the named run exactly where it stopped; start it if there is none.")
+]
+InitFrom = Annotated[
+    str | None, flag("--init-from", "Start from another model's weights (fine-tuning).", metavar="MODEL")
+]
+Config = Annotated[Path | None, flag("--config", "YAML file with any of these settings; flags win over it.")]
+Glob = Annotated[str | None, flag("--glob", "Which files of a folder, as in '*.py'; default: those that are text.")]
+Encoding = Annotated[str | None, flag("--encoding", "Default: utf-8, strictly.")]
+Unit = Annotated[str | None, flag("--unit", "What a symbol is: char or byte. Default: char.")]
+Validation = Annotated[str | None, flag("--validation", "A text of its own to validate on.", metavar="FILE")]
+Fraction = Annotated[float | None, flag("--validation-fraction", "The last part of the text. Default: 0.1.")]
+Cell = Annotated[str | None, flag("--cell", "lstm, gru or rnn. Default: lstm.")]
+Layers = Annotated[int | None, flag("--layers", "Stacked recurrent layers.")]
+Hidden = Annotated[int | None, flag("--hidden", "Units in each layer.")]
+Embedding = Annotated[int | None, flag("--embedding", "Width of the input embedding; 0 is one-hot.")]
+Dropout = Annotated[float | None, flag("--dropout", "After each layer, 0 to below 1.")]
+LayerNorm = Annotated[bool | None, flag("--layer-norm/--no-layer-norm", "LayerNorm after each layer. Default: on.")]
+Residual = Annotated[bool | None, flag("--residual/--no-residual", "Residual connections. Default: on.")]
+Epochs = Annotated[float | None, flag("--epochs", "Length: readings of the training part.")]
+Steps = Annotated[int | None, flag("--steps", "Length: optimiser steps.")]
+Time = Annotated[str | None, flag("--time", "Length: 90s, 10m, 2h; the schedule is planned to end within it.")]
+BatchSize = Annotated[int | None, flag("--batch-size", "Lanes read side by side.")]
+SeqLength = Annotated[int | None, flag("--seq-length", "Symbols per window of truncated BPTT.")]
+LearningRate = Annotated[float | None, flag("--learning-rate", "The peak of warm-up and cosine.")]
+Warmup = Annotated[int | None, flag("--warmup", "Steps up to the peak.")]
+WeightDecay = Annotated[float | None, flag("--weight-decay", "On matrices only. Default: 0.05.")]
+Clip = Annotated[float | None, flag("--clip", "Largest global gradient norm. Default: 1.")]
+Ema = Annotated[float | None, flag("--ema", "Decay of the weights' moving average. Default: 0.998.")]
+EvalEvery = Annotated[str | None, flag("--eval-every", "Steps, or a duration such as 30s.")]
+SaveEvery = Annotated[str | None, flag("--save-every", "Steps, or a duration. Default: 5m, and at evaluations.")]
+SampleEvery = Annotated[str | None, flag("--sample-every", "Steps, or a duration. Default: at evaluations.")]
+Device = Annotated[str | None, flag("--device", "auto, cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[str | None, flag("--precision", "auto, float32 or bfloat16.")]
+Threads = Annotated[int | None, flag("--threads", "CPU threads.")]
+Seed = Annotated[int | None, flag("--seed", "Default: 0.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and what it costs; train nothing.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting and where it came from.")]
+Json = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what was chosen for every setting, and why.")]

@@ -1,0 +1,112 @@
+"""What `train` prints besides its progress: the closing table, the dry run, and every setting with its source."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from charrnn.cli.console import table
+
+if TYPE_CHECKING:
+    from charrnn.config import Wish
+    from charrnn.text.corpus import Corpus
+    from charrnn.training.loop import Loop
+    from charrnn.training.session import Preparation
+
+BASELINE_SYMBOLS = 1_000_000  # of the training part's end; more changes little and costs seconds
+
+
+def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
+    """What was learnt, next to what counting learns, and what to type next."""
+    p, name = loop.progress, loop.run.path.name
+    place = "" if checkpoints == Path("checkpoints") else f" --checkpoints {checkpoints}"
+    rows = [
+        ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
+    ]
+    if p.best_nats is not None:
+        rows.append(
+            ("validation", f"{bits(p.best_nats)} at step {p.best_step:,}, the best; last {p.validation_nats:.4f} nats")
+        )
+        rows.append(("6-gram", f"{bits(baseline(loop.corpus))} (interpolated Kneser-Ney, same split)"))
+    rows += [
+        ("model", str(loop.run.path / "best.safetensors")),
+        ("write", f"charrnn sample {name} --temp 0.8{place}"),
+        ("score", f"charrnn evaluate {name}{place}"),
+    ]
+    return "\n" + table(rows, title=f"{name}: complete")
+
+
+def bits(nats: float) -> str:
+    """A score in both units."""
+    return f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
+
+
+def baseline(corpus: "Corpus") -> float:
+    """Kneser-Ney 6-gram, in nats per character of the validation part that was watched."""
+    from charrnn.evaluation.baselines import kneser_ney
+    from charrnn.training.watch import EVALUATED
+
+    held_out = corpus.validation[:EVALUATED]
+    characters, _ = corpus.vocabulary.measure(held_out)
+    nats = kneser_ney(corpus.train[-BASELINE_SYMBOLS:], held_out, len(corpus.vocabulary))
+    return nats * len(held_out) / characters
+
+
+def cost_table(preparation: "Preparation", as_json: bool) -> str:
+    """The dry run: what would be trained and what it costs."""
+    found = costs(preparation)
+    if as_json:
+        return json.dumps(found)
+    config, left = preparation.config, found["expected_seconds"]
+    rows = [
+        ("text", f"{found['train_symbols']:,} training and {found['validation_symbols']:,} validation symbols"),
+        ("vocabulary", f"{found['vocabulary']} symbols"),
+        ("network", f"{config.layers} x {config.hidden} {config.cell}, {found['parameters']:,} parameters"),
+        (
+            "length",
+            f"{config.steps:,} steps of {config.batch_size} x {config.seq_length}, {found['epochs']:.1f} epochs",
+        ),
+        (
+            "time",
+            "not measured (the length was given in steps)"
+            if left is None
+            else f"about {left:.0f} s on {config.device}",
+        ),
+        (
+            "memory",
+            f"about {(found['memory_bytes'] + found['base_bytes']) / 2**20:.0f} MiB at the peak",
+        ),
+    ]
+    return table(rows, title="dry run: nothing is trained")
+
+
+def costs(preparation: "Preparation") -> dict[str, Any]:
+    """The dry run as numbers."""
+    p, config = preparation, preparation.config
+    window = config.batch_size * config.seq_length
+    return {
+        "train_symbols": len(p.corpus.train),
+        "validation_symbols": len(p.corpus.validation),
+        "vocabulary": len(p.corpus.vocabulary),
+        "parameters": p.parameters,
+        "steps": config.steps,
+        "epochs": config.steps * window / (len(p.corpus.train) - 1),
+        "expected_seconds": p.cost and p.cost.step * config.steps,
+        "memory_bytes": p.memory,
+        "base_bytes": 350 << 20,
+        "settings": config.model_dump(),
+    }
+
+
+def config_lines(wish: "Wish", preparation: "Preparation") -> str:
+    """Every setting as YAML that `--config` reads, with where it came from."""
+    lines = []
+    for key, value in preparation.config.model_dump().items():
+        if key in wish.sources:
+            origin = wish.sources[key]
+        elif key in preparation.choices.reasons:
+            origin = f"chosen: {preparation.choices.reasons[key]}"
+        else:
+            origin = "default"
+        lines.append(f"{key}: {json.dumps(value)}  # {origin}")
+    return "\n".join(lines)

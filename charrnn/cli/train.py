@@ -1,0 +1,153 @@
+"""`charrnn train`: learn from a text."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from charrnn.cli import options as o
+
+if TYPE_CHECKING:
+    from charrnn.config import Wish
+    from charrnn.report.events import Listener
+    from charrnn.training.session import Request
+
+# Parameters of the command that are not settings of a run.
+NOT_SETTINGS = frozenset(
+    [
+        "ctx",
+        "checkpoints",
+        "name",
+        "resume",
+        "init_from",
+        "config",
+        "dry_run",
+        "print_config",
+        "as_json",
+        "quiet",
+        "verbose",
+    ]
+)
+
+
+def train(
+    ctx: typer.Context,
+    corpus: o.Corpus = None,
+    name: o.Name = None,
+    resume: o.Resume = False,
+    init_from: o.InitFrom = None,
+    config: o.Config = None,
+    glob: o.Glob = None,
+    encoding: o.Encoding = None,
+    unit: o.Unit = None,
+    validation: o.Validation = None,
+    validation_fraction: o.Fraction = None,
+    cell: o.Cell = None,
+    layers: o.Layers = None,
+    hidden: o.Hidden = None,
+    embedding: o.Embedding = None,
+    dropout: o.Dropout = None,
+    layer_norm: o.LayerNorm = None,
+    residual: o.Residual = None,
+    epochs: o.Epochs = None,
+    steps: o.Steps = None,
+    time: o.Time = None,
+    batch_size: o.BatchSize = None,
+    seq_length: o.SeqLength = None,
+    learning_rate: o.LearningRate = None,
+    warmup: o.Warmup = None,
+    weight_decay: o.WeightDecay = None,
+    clip: o.Clip = None,
+    ema: o.Ema = None,
+    eval_every: o.EvalEvery = None,
+    save_every: o.SaveEvery = None,
+    sample_every: o.SampleEvery = None,
+    device: o.Device = None,
+    precision: o.Precision = None,
+    threads: o.Threads = None,
+    seed: o.Seed = None,
+    dry_run: o.DryRun = False,
+    print_config: o.PrintConfig = False,
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+    checkpoints: o.Checkpoints = Path("checkpoints"),
+) -> None:
+    """Learn from files, folders, globs or - (stdin).
+
+    \b
+    charrnn train corpora/sonnets.txt
+    charrnn train src/ --glob "*.py" --time 10m --name code
+    charrnn train corpus.txt --name job --steps 20000 --resume
+    """
+    wish = gather_wish(ctx, config)
+    from charrnn.training.session import Request
+
+    request = Request(wish, checkpoints, name, resume, init_from)
+    if dry_run or print_config:
+        preview(request, print_config, as_json)
+    else:
+        learn(request, view(as_json, quiet), talkative=not (quiet or as_json), verbose=verbose)
+
+
+def learn(request: "Request", listener: "Listener", *, talkative: bool, verbose: bool) -> None:
+    """Run the training to its end, with a table at the close."""
+    from charrnn.cli.console import say
+    from charrnn.cli.tables import closing_table
+    from charrnn.training.interruption import Interruption
+    from charrnn.training.session import opened
+
+    try:
+        with Interruption() as interruption, opened(request, listener, interruption) as loop:
+            if verbose:
+                say("".join(f"{key}: {value}\n" for key, value in loop.config.model_dump().items()).rstrip())
+            was_complete = loop.progress.step >= loop.config.steps
+            loop.go()
+    finally:
+        getattr(listener, "close", lambda: None)()
+    if talkative:
+        say(closing_table(loop, was_complete, request.checkpoints))
+
+
+def preview(request: "Request", print_config: bool, as_json: bool) -> None:
+    """Say what would be trained; train nothing."""
+    from charrnn.cli.console import print_result
+    from charrnn.cli.tables import config_lines, cost_table
+    from charrnn.training.interruption import Interruption
+    from charrnn.training.session import prepare
+
+    with Interruption() as interruption:
+        preparation = prepare(request, interruption.check)
+    print_result(config_lines(request.wish, preparation) if print_config else cost_table(preparation, as_json))
+
+
+def view(as_json: bool, quiet: bool) -> "Listener":
+    """Who listens to the run: a bar on a terminal, lines elsewhere, JSON or nobody on request."""
+    from charrnn.cli.console import BarView, PlainView, json_view, on_terminal, quiet_view
+
+    if as_json:
+        return json_view
+    if quiet:
+        return quiet_view
+    return BarView() if on_terminal() else PlainView()
+
+
+def gather_wish(ctx: typer.Context, config: Path | None) -> "Wish":
+    """Flags, then environment, then the file: the first to ask wins."""
+    from charrnn.config import Wish, check_one_length
+    from charrnn.config_file import read_config_file
+
+    asked: dict[str, dict[str, Any]] = {"flag": {}, "environment": {}}
+    for key, value in ctx.params.items():
+        if key not in NOT_SETTINGS and value not in (None, [], ()):
+            source = ctx.get_parameter_source(key)
+            asked["environment" if source is not None and source.name == "ENVIRONMENT" else "flag"][key] = value
+    sources: list[tuple[str, Mapping[str, Any]]] = list(asked.items())
+    if config is not None:
+        sources.append((str(config), read_config_file(config)))
+    wish = Wish()
+    for name, values in sources:
+        check_one_length(values, name)
+        wish.add(values, name)
+    return wish

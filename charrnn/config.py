@@ -1,0 +1,194 @@
+"""What a run is asked to be: typed, bounded, read from flags, environment and YAML by one precedence rule.
+
+Two forms. A *wish* is a flat dictionary of what somebody asked for, each value with its source; what is absent is left
+to the program. A `RunConfig` is the resolved wish: every value present. It is stored whole in each checkpoint, and a
+run's `config.yaml` is a wish that asks for exactly the same run again.
+
+Precedence: flag > environment > --config file > chosen or default. Keys are flag names; unknown ones are refused.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from charrnn.errors import SettingsError
+
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of `90s`, `10m`, `3h50m`, `1d` or a plain number of seconds."""
+    text = str(value).strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    elif re.fullmatch(r"(\d+(\.\d+)?[dhms])+", text):
+        scale = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+        seconds = sum(float(number) * scale[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)([dhms])", text))
+    else:
+        raise ValueError("write a duration such as 90s, 10m or 3h50m")
+    if not 0 < seconds < 1e9:
+        raise ValueError("the duration must be longer than nothing and shorter than 30 years")
+    return seconds
+
+
+def parse_interval(value: object) -> int | str:
+    """A number of steps (an integer), or a duration, kept as written."""
+    if isinstance(value, int) or str(value).strip().isdecimal():
+        steps = int(str(value))
+        if steps < 1:
+            raise ValueError("write a number of steps of at least 1, or a duration such as 5m")
+        return steps
+    parse_duration(value)
+    return str(value)
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Interval = Annotated[int | str, BeforeValidator(parse_interval)]
+
+
+class ModelConfig(BaseModel):
+    """The network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cell: Literal["lstm", "gru", "rnn"] = "lstm"
+    layers: Positive
+    hidden: Positive
+    embedding: Annotated[int, Field(ge=0, le=2**20)]  # 0: one-hot input
+    dropout: Share
+    layer_norm: bool = True
+    residual: bool = True
+
+
+class DataConfig(BaseModel):
+    """The text, its split, and how it is cut into windows."""
+
+    corpus: Annotated[list[str], Field(min_length=1)]
+    glob: str | None = None
+    encoding: str = "utf-8"
+    unit: Literal["char", "byte"] = "char"
+    validation: str | None = None
+    validation_fraction: Share
+    batch_size: Positive
+    seq_length: Positive
+
+
+class OptimisationConfig(BaseModel):
+    """How weights follow gradients."""
+
+    steps: Positive
+    learning_rate: Finite
+    warmup: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
+    clip: Finite = 1.0
+    ema: Share = 0.998
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
+    """Everything a run is: the parts above, and how it is watched and where it computes."""
+
+    eval_every: Positive
+    save_every: Interval
+    sample_every: Positive
+    device: str
+    precision: Literal["float32", "bfloat16"]
+    threads: Positive
+
+
+CELL_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+CELL_STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
+
+
+def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight of a network over `symbols` symbols."""
+    gates, hidden, inputs = CELL_GATES[config.cell], config.hidden, config.embedding or symbols
+    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (symbols, config.embedding)} if config.embedding else {}
+    for layer in range(config.layers):
+        cell, norm = f"layers.{layer}.cell.", f"layers.{layer}.norm."
+        shapes |= {cell + "weight_ih_l0": (gates * hidden, inputs), cell + "weight_hh_l0": (gates * hidden, hidden)}
+        shapes |= {cell + "bias_ih_l0": (gates * hidden,), cell + "bias_hh_l0": (gates * hidden,)}
+        if config.layer_norm:
+            shapes |= {norm + "weight": (hidden,), norm + "bias": (hidden,)}
+        inputs = hidden
+    return shapes | {"head.weight": (symbols, hidden), "head.bias": (symbols,)}
+
+
+# Asked for, but not part of what a run is: they say how many steps there are, and when to look.
+WISHES: dict[str, Any] = {
+    "epochs": Finite | None,
+    "time": Duration | None,
+    "eval_every": Interval | None,
+    "sample_every": Interval | None,
+    "precision": Literal["auto", "float32", "bfloat16"] | None,
+    "device": str | None,
+}
+LENGTHS = ("steps", "epochs", "time")
+
+
+@dataclass
+class Wish:
+    """What was asked for: `values` by key, and where each came from (`flag`, `environment`, `file`)."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def add(self, values: Mapping[str, Any], source: str) -> None:
+        """Add lower-ranking values: what is already asked for stays."""
+        rivals = {key for key in LENGTHS if key in self.values}
+        for key, value in values.items():
+            if value is None or key in self.values or (rivals and key in LENGTHS):
+                continue
+            self.values[key] = check(key, value, source)
+            self.sources[key] = source
+
+    def get(self, key: str) -> Any:
+        """The value asked for, or None."""
+        return self.values.get(key)
+
+
+def keys() -> list[str]:
+    """Every key that a wish may hold."""
+    return [*RunConfig.model_fields, *(key for key in WISHES if key not in RunConfig.model_fields)]
+
+
+def check(key: str, value: Any, source: str) -> Any:
+    """`value` as the type of `key`.
+
+    Raises:
+        SettingsError: no such key (naming the nearest), or a value out of bounds.
+    """
+    shown = f"--{key.replace('_', '-')}" if source == "flag" else key
+    if key not in keys():
+        near = difflib.get_close_matches(key, keys(), n=1)
+        remedy = f"did you mean {near[0]}?" if near else "see charrnn train --help"
+        raise SettingsError(f"unknown setting {key} in {source}", remedy)
+    try:
+        return _validator(key)(value)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ").lower()
+        raise SettingsError(
+            f"{shown} cannot be {value!r}", f"from {source}" if source != "flag" else "", problem
+        ) from error
+
+
+def check_one_length(values: Mapping[str, Any], source: str) -> None:
+    """A run has one length: refuse two of --steps, --epochs and --time from the same source."""
+    given = [f"--{key}" for key in LENGTHS if values.get(key) is not None]
+    if len(given) > 1:
+        raise SettingsError(f"{' and '.join(given)} exclude each other", f"both from {source}", "give one of them")
+
+
+def _validator(key: str) -> Any:
+    if key in WISHES:
+        return TypeAdapter(WISHES[key]).validate_python
+    info: FieldInfo = RunConfig.model_fields[key]
+    kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    return TypeAdapter(kind).validate_python

@@ -1,0 +1,67 @@
+"""What a user can get wrong: one class per exit code, one line per message.
+
+Rooms raise these; only the command line turns them into a line on stderr and an exit code (sysexits.h where it has
+one). A message says what happened, why, and what to do about it.
+"""
+
+import signal
+
+
+class CharrnnError(Exception):
+    """A failure with a remedy. `what; why; remedy` is the line the user reads, `exit_code` what a script sees."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", remedy: str = "") -> None:
+        super().__init__("; ".join(part for part in (what, why, remedy) if part))
+
+
+class SettingsError(CharrnnError):
+    """A flag or a configuration value that cannot be used (2)."""
+
+    exit_code = 2
+
+
+class DataError(CharrnnError):
+    """Content that cannot be used: undecodable text, an empty corpus, a corrupt checkpoint (65)."""
+
+    exit_code = 65
+
+
+class MissingInputError(CharrnnError):
+    """An input that is missing or unreadable (66)."""
+
+    exit_code = 66
+
+
+class DivergedError(CharrnnError):
+    """The loss or a gradient stopped being a number (70)."""
+
+    exit_code = 70
+
+
+class OutputError(CharrnnError):
+    """An output that cannot be created (73)."""
+
+    exit_code = 73
+
+
+class StorageError(CharrnnError):
+    """Reading or writing failed half-way: disk full, quota, hardware (74)."""
+
+    exit_code = 74
+
+
+class BusyError(CharrnnError):
+    """Another process trains this run (75)."""
+
+    exit_code = 75
+
+
+class StoppedError(CharrnnError):
+    """A signal asked the process to stop; everything learnt is saved (128 + signal number)."""
+
+    def __init__(self, signal_number: int, what: str = "") -> None:
+        name = signal.Signals(signal_number).name
+        super().__init__(f"stopped by {name}" + (f"; {what}" if what else ""))
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,98 @@
+"""The recurrences, one class each: h_t = f_W(h_{t-1}, x_t), the same function and parameters at every step.
+
+Every class runs one layer over a window on torch's fused kernels and adds three things to them: its equations, its
+initial weights, and a state that goes in and comes out. A new cell is one class and one line in CELLS, plus its twin in
+`numpy_network.py`. In every docstring x_t is (B, E), h_t and c_t are (B, H), * is elementwise, sigma is the logistic
+function. torch keeps one bias for the input product and one for the recurrent product; b below is their sum.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]  # of one layer: (h,) or (h, c), each (B, H)
+
+
+class Elman(nn.RNN):
+    """The vanilla recurrent network (Elman 1990).
+
+    h_t = tanh(W_xh x_t + W_hh h_{t-1} + b)
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden, nonlinearity="tanh")
+        initialise(self, gates=1)
+
+    def unroll(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
+        outputs, h = self(inputs, state[0][None])
+        return outputs, (h[0],)
+
+
+class LSTM(nn.LSTM):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate by Gers, Schmidhuber and Cummins 2000).
+
+    i_t = sigma(W_xi x_t + W_hi h_{t-1} + b_i)      input gate
+    f_t = sigma(W_xf x_t + W_hf h_{t-1} + b_f)      forget gate, b_f starts at 1 (Jozefowicz et al. 2015)
+    g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)       candidate
+    o_t = sigma(W_xo x_t + W_ho h_{t-1} + b_o)      output gate
+    c_t = f_t * c_{t-1} + i_t * g_t                 the cell state runs straight down the chain
+    h_t = o_t * tanh(c_t)
+
+    The rows of the weight matrices stand in the order i, f, g, o.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("h", "c")
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        initialise(self, gates=4)
+        with torch.no_grad():
+            self.all_weights[0][2][hidden : 2 * hidden].fill_(1.0)
+
+    def unroll(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
+        outputs, (h, c) = self(inputs, (state[0][None], state[1][None]))
+        return outputs, (h[0], c[0])
+
+
+class GRU(nn.GRU):
+    """The gated recurrent unit (Cho et al. 2014), in the form that fused kernels compute.
+
+    r_t = sigma(W_xr x_t + W_hr h_{t-1} + b_r)                      reset gate
+    z_t = sigma(W_xz x_t + W_hz h_{t-1} + b_z)                      update gate
+    n_t = tanh(W_xn x_t + b_xn + r_t * (W_hn h_{t-1} + b_hn))       candidate, h~_t in the lectures
+    h_t = z_t * h_{t-1} + (1 - z_t) * n_t
+
+    The lectures (and the paper's first version) reset before the product, W_hn (r_t * h_{t-1}); here, as in cuDNN, r_t
+    is applied after it, which lets one product serve all three gates. The rows stand in the order r, z, n.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        initialise(self, gates=3)
+
+    def unroll(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
+        outputs, h = self(inputs, state[0][None])
+        return outputs, (h[0],)
+
+
+CELLS: dict[str, type[Elman] | type[LSTM] | type[GRU]] = {"rnn": Elman, "lstm": LSTM, "gru": GRU}
+
+
+@torch.no_grad()
+def initialise(cell: nn.RNNBase, gates: int) -> None:
+    """Orthogonal recurrent matrices gate by gate (Saxe et al. 2014), Glorot-uniform input matrices, zero biases."""
+    w_ih, w_hh, b_ih, b_hh = cell.all_weights[0]
+    for matrix in w_hh.chunk(gates):
+        nn.init.orthogonal_(matrix)
+    for matrix in w_ih.chunk(gates):
+        nn.init.xavier_uniform_(matrix)
+    nn.init.zeros_(b_ih)
+    nn.init.zeros_(b_hh)

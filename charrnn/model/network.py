@@ -1,0 +1,132 @@
+"""ids -> logits, state in and state out: the network as it is trained (torch).
+
+    ids (T, B) -> embedding or one-hot (T, B, E) -> L x [cell -> LayerNorm -> + residual -> dropout] -> head (T, B, V)
+
+The network remembers nothing between calls: the caller hands in the state and keeps the one that comes back. Its twin
+without torch is `numpy_network.py`; the two are held against each other by a test.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from charrnn.config import ModelConfig
+from charrnn.model.cells import CELLS, State
+
+NetworkState = list[State]  # one entry per layer
+
+
+class Layer(nn.Module):
+    """One recurrent layer, normalised (Ba et al. 2016), added to its input where the widths match (He et al. 2016)."""
+
+    def __init__(self, config: ModelConfig, inputs: int) -> None:
+        super().__init__()
+        self.cell = CELLS[config.cell](inputs, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden) if config.layer_norm else nn.Identity()
+        self.residual = config.residual and inputs == config.hidden
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """(T, B, inputs) -> (T, B, H) and the state after the last step."""
+        outputs, state = self.cell.unroll(inputs, state)
+        outputs = self.norm(outputs)
+        return (outputs + inputs if self.residual else outputs), state
+
+
+class CharRNN(nn.Module):
+    """A stacked recurrent language model over `symbols` symbols."""
+
+    def __init__(self, config: ModelConfig, symbols: int) -> None:
+        super().__init__()
+        self.config, self.symbols = config, symbols
+        self.embedding = nn.Embedding(symbols, config.embedding) if config.embedding else None
+        widths = [config.embedding or symbols] + [config.hidden] * config.layers
+        self.layers = nn.ModuleList(Layer(config, width) for width in widths[:-1])
+        self.head = nn.Linear(config.hidden, symbols)
+
+    def forward(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
+        """Ids (T, B) -> logits (T, B, V) and the state after the last step; dropout acts in training mode only."""
+        x = self.embedding(ids) if self.embedding is not None else F.one_hot(ids, self.symbols).float()
+        after: NetworkState = []
+        for layer, before in zip(self.layers, state, strict=True):
+            x, end = layer(x, before)
+            # Dropout stands on the connections that lead out of a layer, never inside the recurrence
+            # (Zaremba et al. 2014); LayerNorm sits before it, so that its statistics see every unit.
+            x = F.dropout(x, self.config.dropout, self.training)
+            after.append(end)
+        return self.head(x), after
+
+    def initial_state(self, lanes: int) -> NetworkState:
+        """All zeros: every layer's h (and c), each (B, H)."""
+        like = self.head.weight
+        names = CELLS[self.config.cell].state_names
+        return [tuple(like.new_zeros(lanes, self.config.hidden) for _ in names) for _ in range(self.config.layers)]
+
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Every parameter by name, as float32 arrays on the CPU; on a CPU they share memory with the network."""
+        return {name: tensor.detach().float().cpu().numpy() for name, tensor in self.named_parameters()}
+
+    @torch.no_grad()
+    def load_weights(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Copy `weights` into the parameters of the same names."""
+        for name, parameter in self.named_parameters():
+            parameter.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
+
+
+class TorchReader:
+    """A CharRNN behind the reader's interface: NumPy ids in, NumPy numbers out, always in evaluation mode.
+
+    The same interface as `NumpyNetwork`, for devices and text sizes at which torch is the faster of the two.
+    """
+
+    def __init__(self, network: CharRNN) -> None:
+        self.network, self.symbols = network, network.symbols
+        self.device = network.head.weight.device
+
+    def initial_state(self, lanes: int) -> NetworkState:
+        """All zeros, for `lanes` texts side by side."""
+        return self.network.initial_state(lanes)
+
+    def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[npt.NDArray[np.float32], NetworkState]:
+        """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
+        with evaluating(self.network):
+            logits, state = self.network(torch.from_numpy(ids[None]).to(self.device), state)
+        return logits[0].float().cpu().numpy(), state
+
+    def surprisal(
+        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
+    ) -> tuple[npt.NDArray[np.float64], NetworkState]:
+        """-ln p(target) in nats at every place: (T, B) and (T, B) -> (T, B)."""
+        with evaluating(self.network):
+            logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
+            wanted = torch.from_numpy(targets).to(self.device)
+            nats = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none")
+        return nats.view(wanted.shape).double().cpu().numpy(), state
+
+
+class evaluating:  # noqa: N801 - reads as a statement: with evaluating(network)
+    """No dropout and no gradients inside the block; the network's mode is put back afterwards."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network, self.training = network, network.training
+        self.no_grad = torch.no_grad()
+
+    def __enter__(self) -> None:
+        self.network.eval()
+        self.no_grad.__enter__()
+
+    def __exit__(self, *details: object) -> None:
+        self.no_grad.__exit__(*details)
+        self.network.train(self.training)
+
+
+def open_reader(
+    config: ModelConfig, symbols: int, weights: Mapping[str, npt.NDArray[np.float32]], device: str
+) -> TorchReader:
+    """A reader with these weights on `device`."""
+    network = CharRNN(config, symbols)
+    network.load_weights(weights)
+    return TorchReader(network.to(device))

@@ -1,0 +1,74 @@
+"""Ids -> windows for truncated backpropagation through time.
+
+The text is cut into B equal lanes that are read side by side, T symbols at a time:
+
+    text     [offset | lane 0                  | lane 1                  | lane 2                  | rest]
+    lane 0    window 0 | window 1 | ... | window W-1
+    lane 1    window 0 | window 1 | ... | window W-1        a batch is one column of windows: (T, B)
+
+Window w+1 begins where window w ended, so the hidden state can be carried; it starts afresh only where an epoch does.
+What B lanes of W whole windows leave over (less than one batch) is used as a random offset that differs each epoch.
+
+The order is a function of (seed, epoch) and the position is one integer, the step; nothing here remembers anything.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.text.vocabulary import Ids
+
+
+@dataclass(frozen=True)
+class Window:
+    """One batch: `targets` is `inputs` one symbol later; `fresh` marks lanes whose state must start at zero."""
+
+    inputs: npt.NDArray[np.int64]  # (T, B)
+    targets: npt.NDArray[np.int64]  # (T, B)
+    fresh: npt.NDArray[np.bool_]  # (B,)
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """A text laid out in `batch_size` lanes (B), read in windows of `seq_length` (T)."""
+
+    ids: Ids
+    batch_size: int
+    seq_length: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.windows < 1:
+            raise ValueError(f"{len(self.ids)} symbols do not fill {self.batch_size} lanes of {self.seq_length}")
+
+    @property
+    def windows(self) -> int:
+        """Windows of one epoch (W)."""
+        return (len(self.ids) - 1) // (self.batch_size * self.seq_length)
+
+    def epoch(self, step: int) -> int:
+        """The epoch that `step` belongs to."""
+        return step // self.windows
+
+    def offset(self, epoch: int) -> int:
+        """Where lane 0 begins in `epoch`."""
+        slack = (len(self.ids) - 1) - self.windows * self.batch_size * self.seq_length
+        return int(np.random.default_rng([self.seed, epoch]).integers(slack + 1))
+
+    def window(self, step: int) -> Window:
+        """The batch of `step`, counted from 0 over all epochs."""
+        epoch, index = divmod(step, self.windows)
+        lane_starts = self.offset(epoch) + np.arange(self.batch_size) * self.windows * self.seq_length
+        places = np.arange(self.seq_length + 1)[:, None] + (lane_starts + index * self.seq_length)[None, :]
+        block = self.ids[places].astype(np.int64)  # (T + 1, B)
+        return Window(block[:-1], block[1:], np.full(self.batch_size, index == 0))
+
+
+def fit(symbols: int, batch_size: int, seq_length: int) -> tuple[int, int]:
+    """The largest (batch size, sequence length) up to the asked ones that `symbols` ids can fill.
+
+    The sequence length gives way last: a lane that is too short teaches nothing about context.
+    """
+    seq_length = max(1, min(seq_length, symbols - 1))
+    return max(1, min(batch_size, (symbols - 1) // seq_length)), seq_length

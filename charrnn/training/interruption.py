@@ -1,0 +1,52 @@
+"""What happens on SIGTERM, SIGHUP, SIGINT and SIGUSR1.
+
+A handler only takes a note; `check`, called wherever a run can stop without losing anything, turns the note into a
+StoppedError. So the step in progress is finished, everything is saved, and the process leaves with 128 + the signal's
+number. A second SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a save, and nothing else.
+"""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+from charrnn.errors import StoppedError
+
+STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class Interruption:
+    """Catches signals inside a `with` block; the handlers from before are put back afterwards."""
+
+    def __init__(self) -> None:
+        self.stop: int | None = None
+        self._save = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        for number in (*STOPPING, signal.SIGUSR1):
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGUSR1:
+            self._save = True
+        elif number == signal.SIGINT and self.stop is not None:
+            raise KeyboardInterrupt
+        else:
+            self.stop = number
+
+    def check(self) -> None:
+        """Raise StoppedError if a signal asked for it."""
+        if self.stop is not None:
+            raise StoppedError(self.stop)
+
+    def save_wanted(self) -> bool:
+        """Whether SIGUSR1 came since the last call."""
+        wanted, self._save = self._save, False
+        return wanted

@@ -1,0 +1,37 @@
+"""What is looked at while a network learns: its score on the validation part, and a little of its writing.
+
+Both use the averaged network, a state and a generator of their own; nothing that learns is touched.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from charrnn.config import ModelConfig
+from charrnn.evaluation.score import lanes, surprisals, total
+from charrnn.generation.generate import Sampling, collect, generate
+from charrnn.model.network import CharRNN, TorchReader
+from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Vocabulary
+
+EVALUATED = 200_000  # symbols of a validation part that an evaluation reads
+EVALUATION_LANES = 64
+SAMPLE = Sampling(length=200, temperature=0.8)
+SAMPLE_SEED = 1
+
+
+def validation_nats(network: CharRNN, corpus: Corpus, poll: Callable[[], None] = lambda: None) -> float:
+    """Nats per character on the validation part (its first EVALUATED symbols)."""
+    ids = corpus.validation[:EVALUATED]
+    segments = lanes(len(ids), EVALUATION_LANES)
+    nats = surprisals(TorchReader(network), ids, segments, side_by_side=EVALUATION_LANES, poll=poll)
+    return total(corpus.vocabulary, ids, nats).nats_per_char
+
+
+def live_sample(config: ModelConfig, network: CharRNN, vocabulary: Vocabulary) -> str:
+    """A short text, always from the same seed, so that its growth shows."""
+    light = NumpyNetwork(config, len(vocabulary), network.weights())
+    nothing = np.zeros(0, dtype=np.uint8)
+    text, _ = collect(generate(light, vocabulary, nothing, SAMPLE, SAMPLE_SEED))
+    return text.decode("utf-8", "replace")
