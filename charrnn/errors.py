@@ -58,6 +58,12 @@ class BusyError(CharrnnError):
     exit_code = 75
 
 
+class ReaderGoneError(CharrnnError):
+    """Whoever read our stdout went away: nothing is wrong, and nothing more is to be said (0)."""
+
+    exit_code = 0
+
+
 class StoppedError(CharrnnError):
     """A signal asked the process to stop; everything learnt is saved (128 + signal number)."""
 

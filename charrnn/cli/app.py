@@ -14,7 +14,7 @@ from charrnn.cli.evaluate import evaluate
 from charrnn.cli.info import info
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
-from charrnn.errors import CharrnnError
+from charrnn.errors import CharrnnError, ReaderGoneError
 
 app = typer.Typer(
     name="charrnn",
@@ -57,8 +57,10 @@ def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. No traceback ever reaches a user who did not ask for it."""
     try:
         return int(app(arguments, standalone_mode=False) or 0)
-    except BrokenPipeError:
-        return _reader_went_away()
+    except ReaderGoneError:
+        return _leave_silently()
+    except SystemExit as end:  # the command-line library's own way out of a broken pipe
+        return _leave_silently() if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)
     except CharrnnError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
@@ -80,8 +82,8 @@ def _one_line(message: str) -> str:
     return " ".join(message.split())
 
 
-def _reader_went_away() -> int:
-    """Whoever read our stdout has had enough: leave silently, also when Python flushes at exit."""
+def _leave_silently() -> int:
+    """Nothing more goes to stdout, also when Python flushes it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, BinaryIO
 
-from charrnn.errors import StorageError
+from charrnn.errors import ReaderGoneError, StorageError
 from charrnn.report.events import Evaluated, Event, Notice, Planned, Sampled, Started, Trained
 
 # C0 but tab and newline, DEL and C1, zero-width and bidirectional controls, line separators, byte order mark.
@@ -66,7 +66,7 @@ def print_result(text: str) -> None:
 class ResultStream:
     """stdout as bytes: flushed piece by piece, raw into a pipe, made visible on a terminal.
 
-    A reader that went away raises BrokenPipeError, which the command line turns into a silent exit 0.
+    A reader that went away raises ReaderGoneError, which the command line turns into a silent exit 0.
     """
 
     def __init__(self) -> None:
@@ -92,8 +92,8 @@ class ResultStream:
         try:
             self.buffer.write(piece)
             self.buffer.flush()
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError as error:
+            raise ReaderGoneError("the reader of standard output went away") from error
         except OSError as error:
             raise StorageError("cannot write to standard output", (error.strerror or str(error)).lower()) from error
 
@@ -189,5 +189,6 @@ def lines_about(event: Event) -> list[str]:
             f"step={event.step} epoch={event.epoch:.2f} validation_nats={nats:.4f} validation_bits={bits:.4f}{best}"
         ]
     if isinstance(event, Sampled):
-        return ["", *(f"    {line}" for line in visible(event.text).split("\n")), ""]
+        lines = visible(event.text).split("\n")
+        return [f"sample at step {event.step}:", "", *(f"    {line}".rstrip() for line in lines), ""]
     return []

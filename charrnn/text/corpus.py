@@ -38,19 +38,20 @@ def read_corpus(
     glob: str | None = None,
     validation: str | None = None,
     fraction: float | None = None,
-    vocabulary: Vocabulary | None = None,
+    known: tuple[Vocabulary, str] | None = None,
 ) -> tuple[Corpus, float, list[str]]:
     """Read, encode and split the texts at `places`; returns the corpus, the share held out, and what to tell the user.
 
-    Without a `fraction` a tenth is held out, or nothing of a text too small to spare it.
+    Without a `fraction` a tenth is held out, or nothing of a text too small to spare it. `known` is the vocabulary and
+    the fingerprint of a text learnt before, which this must be.
     """
     text = read_text(places, unit=unit, encoding=encoding, glob=glob)
     if validation is not None:
         held_out = read_text([validation], unit=unit, encoding=encoding).content
-        return build_corpus(text.content, validation=held_out, vocabulary=vocabulary), 0.0, text.notices
+        return build_corpus(text.content, validation=held_out, known=known), 0.0, text.notices
     if fraction is None:
         fraction = 0.1 if len(text.content) >= SMALLEST_SPLIT else 0.0
-    return build_corpus(text.content, fraction=fraction, vocabulary=vocabulary), fraction, text.notices
+    return build_corpus(text.content, fraction=fraction, known=known), fraction, text.notices
 
 
 def build_corpus(
@@ -58,27 +59,32 @@ def build_corpus(
     *,
     validation: str | bytes | None = None,
     fraction: float = 0.1,
-    vocabulary: Vocabulary | None = None,
+    known: tuple[Vocabulary, str] | None = None,
 ) -> Corpus:
     """Encode and split `content`; the last `fraction` of it, or `validation`, is held out.
 
-    The vocabulary is that of both parts together unless one is given.
+    The vocabulary is that of both parts together.
 
     Raises:
-        DataError: nothing to learn: no text, or a single distinct symbol.
+        DataError: nothing to learn (no text, or a single distinct symbol), or not the text that was `known`.
     """
     whole = content if validation is None else content + validation  # type: ignore[operator]
     distinct = len(set(content))
     if distinct < 2:
         what = "the corpus is empty" if not content else f"the corpus repeats one symbol, {content[:1]!r}"
         raise DataError(what, "there is nothing to predict", "give a text with at least two different characters")
-    vocabulary = vocabulary or Vocabulary.of(whole)
+    digest = fingerprint(whole)
+    if known and known[1] != digest:
+        raise DataError(
+            "the corpus has changed since the model learnt it", "its fingerprint differs", "restore the text"
+        )
+    vocabulary = known[0] if known else Vocabulary.of(whole)
     ids = vocabulary.encode(whole, name="the corpus")
     # The same arithmetic as `text[:int(n * 0.9)]`, so that scores compare with other tools on the same split.
     count = int(len(ids) * (1 - fraction)) if validation is None else len(vocabulary.lookup(content))
     if count < 2:
         raise DataError("the training part has fewer than two symbols", "", "lower --validation-fraction")
-    return Corpus(vocabulary, ids[:count], ids[count:], fingerprint(whole))
+    return Corpus(vocabulary, ids[:count], ids[count:], digest)
 
 
 def fingerprint(content: str | bytes) -> str:

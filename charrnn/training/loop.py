@@ -41,9 +41,14 @@ class Loop:
     wish: dict[str, Any] = field(default_factory=dict)
     deadline: float | None = None  # on the monotonic clock
     saved_at: float = field(default_factory=time.monotonic)
-    saved_step: int | None = None
+    saved: tuple[int | None, ...] = ()  # what had been done by the newest checkpoint
     clock: float = field(default_factory=time.monotonic)  # when training last began or was reported
     marker: tuple[int, float] = (0, 0.0)  # step and seconds at the last evaluation of this session
+
+    @property
+    def done(self) -> tuple[int | None, ...]:
+        """What a checkpoint written now would hold: the last step, evaluation and sample."""
+        return self.progress.step, self.progress.evaluated_step, self.progress.sampled_step
 
     def go(self) -> None:
         """Run to the end.
@@ -135,7 +140,7 @@ class Loop:
 
     def _save_due(self) -> bool:
         p = self.progress
-        if self.saved_step == p.step:
+        if self.saved == self.done:
             return False
         every = self.config.save_every
         by_count = (
@@ -144,11 +149,11 @@ class Loop:
         return self.interruption.save_wanted() or by_count or (p.evaluated_step == p.step and p.step > 0)
 
     def save(self) -> None:
-        """Write the whole run at this step, unless it is on disk already."""
-        if self.saved_step == self.progress.step:
+        """Write the whole run as it stands, unless it is on disk already."""
+        if self.saved == self.done:
             return
         path = self.run.save(self._checkpoint(self.learner.tensors(self.progress.step)))
-        self.saved_step, self.saved_at = self.progress.step, time.monotonic()
+        self.saved, self.saved_at = self.done, time.monotonic()
         self.emit(Saved(self.progress.step, str(path)))
 
     def _checkpoint(self, training: dict[str, Any] | None = None) -> Checkpoint:

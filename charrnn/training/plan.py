@@ -19,8 +19,8 @@ from charrnn.training.learner import Learner
 from charrnn.training.settings import DEFAULT_SECONDS, Choices, longest
 from charrnn.training.watch import validation_nats
 
-EVALUATIONS = 10
-EVALUATION_SHARE = 0.05  # of the time; a large validation part is scored less often
+EVALUATIONS = 8
+EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
 CLOSING_SECONDS = 0.7  # the last save and the table
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 1.0, 200
@@ -72,6 +72,7 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
     for key in ("eval_every", "sample_every", "save_every"):
         if wish.get(key) is None:
             choices.reasons[key] = f"{number} evaluations" if key == "eval_every" else "and at every evaluation"
+    choices.values |= {key: values[key] for key in choices.reasons}
     return RunConfig.model_validate(values)
 
 

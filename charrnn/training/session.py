@@ -21,7 +21,7 @@ from charrnn import __version__
 from charrnn.checkpoint import Checkpoint, Progress, read_checkpoint
 from charrnn.config import CELL_GATES, RunConfig, Wish, parameter_shapes
 from charrnn.config_file import write_config_file
-from charrnn.errors import DataError, SettingsError
+from charrnn.errors import SettingsError
 from charrnn.report.events import Listener, Notice, RunRecord, Started
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.vocabulary import Vocabulary
@@ -121,7 +121,9 @@ def prepare(request: Request, poll: Callable[[], None]) -> Preparation:
     return Preparation(corpus, choices, plan.complete(choices, wish, corpus, cost, left), cost, notices, source)
 
 
-def corpus_of(values: Mapping[str, Any], vocabulary: Vocabulary | None = None) -> tuple[Corpus, float, list[str]]:
+def corpus_of(
+    values: Mapping[str, Any], known: tuple[Vocabulary, str] | None = None
+) -> tuple[Corpus, float, list[str]]:
     """The corpus that a wish or a recorded configuration names."""
     return read_corpus(
         values["corpus"],
@@ -130,7 +132,7 @@ def corpus_of(values: Mapping[str, Any], vocabulary: Vocabulary | None = None) -
         glob=values.get("glob"),
         validation=values.get("validation"),
         fraction=values.get("validation_fraction"),
-        vocabulary=vocabulary,
+        known=known,
     )
 
 
@@ -149,7 +151,7 @@ def start(preparation: Preparation, run: Run, request: Request, emit: Listener, 
     if request.wish.get("time"):
         loop.deadline = request.began + request.wish.get("time")
     loop.emit(Started(0, run.path.name, p.parameters, config.steps, False))
-    for notice in p.notices:
+    for notice in p.notices + p.choices.sentences():
         loop.emit(Notice(0, notice))
     return loop
 
@@ -164,17 +166,15 @@ def resume(run: Run, wish: Wish, emit: Listener, interruption: Interruption, che
     config = agreed(checkpoint, wish)
     usable_device(config.device)
     torch.set_num_threads(config.threads)
-    corpus, _, _ = corpus_of(config.model_dump(), checkpoint.vocabulary)
-    if corpus.fingerprint != checkpoint.corpus.fingerprint:
-        what = f"the corpus of {run.path.name} has changed since its last checkpoint"
-        raise DataError(what, ", ".join(config.corpus), "restore the text, or start a new run with --init-from")
+    known = (checkpoint.vocabulary, checkpoint.corpus.fingerprint)
+    corpus, _, _ = corpus_of(config.model_dump(), known)
     learner, progress = Learner(config, len(corpus.vocabulary)), checkpoint.progress
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     record = RunRecord(run.path)
     record.wind_back(progress.step)
     loop = Loop(run, config, corpus, learner, progress, telling(record, emit), interruption)
-    loop.made_with, loop.wish, loop.saved_step = made_with(config), dict(checkpoint.wish or {}), progress.step
+    loop.made_with, loop.wish, loop.saved = made_with(config), dict(checkpoint.wish or {}), loop.done
     loop.emit(Started(progress.step, run.path.name, count_parameters(config, corpus.vocabulary), config.steps, True))
     differing = [key for key, value in loop.made_with.items() if (checkpoint.made_with or {}).get(key) != value]
     if differing:

@@ -35,7 +35,7 @@ SIZES = (
     Size(symbols=3_000_000, hidden=512, embedding=64, dropout=0.1, learning_rate=5e-3, epochs=20),
     Size(symbols=500_000, hidden=384, embedding=64, dropout=0.2, learning_rate=6e-3, epochs=20),
     Size(symbols=200_000, hidden=384, embedding=64, dropout=0.4, learning_rate=5e-3, epochs=15),
-    Size(symbols=30_000, hidden=512, embedding=64, dropout=0.6, learning_rate=4e-3, epochs=14),
+    Size(symbols=30_000, hidden=512, embedding=64, dropout=0.6, learning_rate=4e-3, epochs=10),
     Size(symbols=2_000, hidden=256, embedding=32, dropout=0.5, learning_rate=4e-3, epochs=30),
     Size(symbols=0, hidden=64, embedding=16, dropout=0.0, learning_rate=1e-2, epochs=400),
 )
@@ -47,6 +47,13 @@ class Choices:
 
     values: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def sentences(self) -> list[str]:
+        """What was chosen, one sentence for every reason."""
+        by_reason: dict[str, list[str]] = {}
+        for key, reason in self.reasons.items():
+            by_reason.setdefault(reason, []).append(f"{key.replace('_', '-')} {self.values[key]}")
+        return [f"chose {', '.join(values)}: {reason}" for reason, values in by_reason.items()]
 
     def choose(self, wish: Wish, key: str, value: Any, reason: str) -> Any:
         """Take what was asked for, else `value` for `reason`."""
@@ -76,7 +83,7 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float) -> Choices:
     window = chosen.choose(wish, "seq_length", 128 if on_gpu else 64, "long enough for truncated BPTT")
     chosen.values["batch_size"], chosen.values["seq_length"] = fit(train, lanes, window)
     if (lanes, window) != fit(train, lanes, window):
-        shrunk = "{} lanes of {} symbols".format(*fit(train, lanes, window))
+        shrunk = "{} x {}".format(*fit(train, lanes, window))
         chosen.reasons["batch_size"] = f"shrunk to {shrunk}: the text has only {train:,} training symbols"
     chosen.values |= {
         key: value for key, value in wish.values.items() if key in RunConfig.model_fields and key not in chosen.values

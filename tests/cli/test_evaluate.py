@@ -1,0 +1,121 @@
+"""`charrnn evaluate` and `charrnn info` as whole commands."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import read_checkpoint
+from charrnn.model.numpy_network import NumpyNetwork
+
+KEYS = {
+    "nats_per_char",
+    "bits_per_char",
+    "bits_per_byte",
+    "perplexity",
+    "characters",
+    "bytes",
+    "unknown",
+    "model",
+    "text",
+}
+
+
+def score(charrnn, folder, *arguments, **settings):
+    done = charrnn("evaluate", "verses", *arguments, "--json", cwd=folder, **settings)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_the_score_is_that_of_a_plain_loop_over_the_text(charrnn, trained):
+    found = score(charrnn, trained)
+    text = (trained / "verses.txt").read_text()
+    held_out = text[int(len(text) * 0.9) :]
+    checkpoint = read_checkpoint(trained / "checkpoints" / "verses" / "best.safetensors")
+    network = NumpyNetwork(checkpoint.config, len(checkpoint.vocabulary), checkpoint.weights)
+    ids = checkpoint.vocabulary.encode(held_out).astype(np.int64)
+    state, nats = network.initial_state(1), math.log(len(checkpoint.vocabulary))
+    for before, after in itertools.pairwise(ids):
+        logits, state = network.step(np.array([before]), state)
+        nats += float(np.log(np.exp(logits[0].astype(float)).sum()) - logits[0, after])
+    assert set(found) == KEYS
+    assert found["characters"] == len(held_out)
+    assert found["nats_per_char"] == pytest.approx(nats / len(held_out), abs=1e-6)
+
+
+def test_the_validation_part_scores_as_the_same_text_from_a_file_and_from_stdin(charrnn, trained, tmp_path):
+    text = (trained / "verses.txt").read_text()
+    held_out = text[int(len(text) * 0.9) :]
+    (tmp_path / "held.txt").write_text(held_out)
+    own = score(charrnn, trained)
+    for other in (
+        score(charrnn, trained, tmp_path / "held.txt"),
+        score(charrnn, trained, "-", stdin=held_out.encode()),
+    ):
+        assert {key: other[key] for key in KEYS - {"text"}} == {key: own[key] for key in KEYS - {"text"}}
+
+
+def test_units_of_the_score_agree(charrnn, trained):
+    found = score(charrnn, trained, "--split", "train")
+    assert found["bits_per_char"] == pytest.approx(found["nats_per_char"] / math.log(2))
+    assert found["bits_per_byte"] == found["bits_per_char"]
+    assert found["perplexity"] == pytest.approx(math.exp(found["nats_per_char"]))
+
+
+def test_cold_windows_score_worse_than_a_carried_state(charrnn, trained):
+    carried, cold = score(charrnn, trained), score(charrnn, trained, "--window", "8")
+    assert cold["characters"] == carried["characters"]
+    assert cold["nats_per_char"] > carried["nats_per_char"]
+
+
+def test_unknown_characters_are_counted_and_left_out(charrnn, trained):
+    with_unknown = score(charrnn, trained, "-", stdin="Shall ééé I".encode())
+    without = score(charrnn, trained, "-", stdin=b"Shall  I")
+    assert (with_unknown["unknown"], without["unknown"]) == (3, 0)
+    assert with_unknown["nats_per_char"] == pytest.approx(without["nats_per_char"])
+    refused = charrnn("evaluate", "verses", "-", "--unknown", "error", cwd=trained, stdin="é".encode())
+    assert refused.returncode == 65
+
+
+def test_lines_and_characters_add_up_to_the_whole(charrnn, trained):
+    text = b"Shall I compare\nthee to a day?\n\nlast"
+    found = score(charrnn, trained, "-", stdin=text)
+    lines = charrnn("evaluate", "verses", "-", "--per-line", cwd=trained, stdin=text).stdout.splitlines()
+    symbols = charrnn("evaluate", "verses", "-", "--per-char", cwd=trained, stdin=text).stdout.splitlines()
+    whole = found["bits_per_char"] * found["characters"]
+    assert [json.loads(line)["text"] for line in lines] == ["Shall I compare", "thee to a day?", "", "last"]
+    assert sum(json.loads(line)["bits"] for line in lines) == pytest.approx(whole)
+    assert sum(json.loads(symbol)["bits"] for symbol in symbols) == pytest.approx(whole)
+    assert "".join(json.loads(symbol)["text"] for symbol in symbols).encode() == text
+
+
+def test_a_changed_or_missing_corpus_is_noticed(charrnn, corpus):
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "2"]
+    assert charrnn("train", corpus, *flags, cwd=corpus.parent).returncode == 0
+    corpus.write_text(corpus.read_text() + "!")
+    changed = charrnn("evaluate", cwd=corpus.parent)
+    corpus.unlink()
+    missing = charrnn("evaluate", cwd=corpus.parent)
+    assert (changed.returncode, missing.returncode) == (65, 66)
+    assert b"has changed" in changed.stderr
+
+
+def test_info_says_what_the_file_is(charrnn, trained):
+    found = json.loads(charrnn("info", "--json", cwd=trained).stdout)
+    assert found["config"]["hidden"] == 24
+    assert found["vocabulary"]["symbols"] == "".join(sorted(set((trained / "verses.txt").read_text())))
+    assert found["progress"]["step"] == 60
+    assert found["resumable"] is False
+    run = json.loads(charrnn("info", "checkpoints/verses/step-00000060.safetensors", "--json", cwd=trained).stdout)
+    assert run["resumable"] is True
+    text = charrnn("info", cwd=trained).stdout.decode()
+    for part in ("1 x 24 lstm", f"{found['parameters']:,} parameters", found["corpus"]["fingerprint"]):
+        assert part in text
+
+
+def test_a_model_moves_without_its_corpus_and_its_folder(charrnn, trained, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes((trained / "checkpoints/verses/best.safetensors").read_bytes())
+    done = charrnn("sample", "model.safetensors", "-n", "10", "--seed", "1", cwd=tmp_path)
+    assert (done.returncode, len(done.stdout)) == (0, 10)

@@ -1,0 +1,165 @@
+"""`charrnn sample` as a whole command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("charrnn"))
+
+
+def test_the_same_seed_writes_the_same_text(charrnn, trained):
+    one, two, other = (charrnn("sample", "-n", "80", "--seed", seed, cwd=trained) for seed in (3, 3, 4))
+    assert one.stdout == two.stdout != other.stdout
+    assert len(one.stdout.decode()) == 80
+
+
+def test_a_seed_that_was_drawn_is_printed_and_repeats_the_text(charrnn, trained):
+    drawn = charrnn("sample", "-n", "80", cwd=trained)
+    seed = drawn.stderr.decode().split("seed ")[1].split()[0]
+    assert charrnn("sample", "-n", "80", "--seed", seed, cwd=trained).stdout == drawn.stdout
+
+
+def test_stdout_is_text_only_and_the_model_that_was_taken_is_said(charrnn, trained):
+    done = charrnn("sample", "-n", "30", "--seed", "1", cwd=trained)
+    assert len(done.stdout.decode()) == 30
+    assert done.stderr.decode().strip().endswith("checkpoints/verses/best.safetensors")
+
+
+def test_prompts_from_argument_file_and_stdin_are_the_same(charrnn, trained, tmp_path):
+    (tmp_path / "prompt.txt").write_text("Shall I")
+    common = ["sample", "-n", "40", "--seed", "2"]
+    argument = charrnn(*common, "--prompt", "Shall I", cwd=trained).stdout
+    assert argument.startswith(b"Shall I")
+    assert argument == charrnn(*common, "--prompt-file", tmp_path / "prompt.txt", cwd=trained).stdout
+    assert argument == charrnn(*common, "--prompt-file", "-", cwd=trained, stdin=b"Shall I").stdout
+    assert argument[7:] == charrnn(*common, "--prompt", "Shall I", "--no-echo", cwd=trained).stdout
+
+
+def test_greedy_needs_no_luck(charrnn, trained):
+    texts = {charrnn("sample", "-t", "0", "-n", "60", "--seed", seed, cwd=trained).stdout for seed in (1, 2, 3)}
+    assert len(texts) == 1
+
+
+def test_json_has_one_object_a_sample_and_each_repeats_alone(charrnn, trained):
+    common = ["sample", "-n", "25", "--json"]
+    found = [json.loads(x) for x in charrnn(*common, "--count", "3", "--seed", "7", cwd=trained).stdout.splitlines()]
+    assert [sample["seed"] for sample in found] == [7, 8, 9]
+    alone = json.loads(charrnn(*common, "--seed", "9", cwd=trained).stdout)
+    assert alone == found[2]
+    assert alone["stop_reason"] == "length"
+    assert alone["log_probability"] < 0
+
+
+def test_a_stop_text_is_never_printed(charrnn, trained):
+    done = charrnn("sample", "-n", "4000", "--seed", "1", "--stop", "ll", "--json", cwd=trained)
+    found = json.loads(done.stdout)
+    assert (found["stop_reason"], found["stop"]) == ("stop", "ll")
+    assert "ll" not in found["text"]
+
+
+def test_an_unknown_prompt_character_is_named_with_its_place(charrnn, trained):
+    done = charrnn("sample", "--prompt", "Shall é", cwd=trained)
+    assert done.returncode == 65
+    assert b"U+00E9 at 6" in done.stderr
+    skipped = charrnn("sample", "--prompt", "Shall é", "--unknown", "skip", "--seed", "1", "-n", "5", cwd=trained)
+    replaced = charrnn("sample", "--prompt", "Shall é", "--unknown", "replace", "--seed", "1", "-n", "5", cwd=trained)
+    as_e = charrnn("sample", "--prompt", "Shall e", "--seed", "1", "-n", "5", cwd=trained)
+    assert (skipped.returncode, replaced.returncode) == (0, 0)
+    assert replaced.stdout.decode()[7:] == as_e.stdout.decode()[7:]
+
+
+@pytest.mark.parametrize("reader", ["head -c 10", "true"])
+def test_a_reader_that_leaves_ends_the_writer_silently(trained, reader):
+    script = f'"{COMMAND}" sample verses -n 1000000 --seed 1 | {reader}; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", script], cwd=trained, capture_output=True, timeout=30, check=False)
+    assert done.stdout.splitlines()[-1].endswith(b"0")
+    assert done.stderr == b""
+
+
+def test_help_into_a_closed_pipe_is_silent(trained):
+    script = f'"{COMMAND}" train --help | true; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", script], cwd=trained, capture_output=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == (b"0\n", b"")
+
+
+def test_a_full_disk_is_said_in_one_line(trained):
+    script = f'"{COMMAND}" sample verses --seed 1 > /dev/full'
+    done = subprocess.run(["bash", "-c", script], cwd=trained, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 74
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_closed_stdout_is_no_bug(trained):
+    script = f'"{COMMAND}" sample verses --seed 1 >&-'
+    done = subprocess.run(["bash", "-c", script], cwd=trained, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"TERM": "dumb", "COLUMNS": "1"},
+    ],
+    ids=str,
+)
+def test_bytes_are_utf8_whatever_the_locale(charrnn, tmp_path_factory, env, unicode_model):
+    plain = charrnn("sample", "-n", "50", "--seed", "1", "-p", "é", cwd=unicode_model)
+    other = charrnn(
+        "sample", "-n", "50", "--seed", "1", "--prompt-file", "-", cwd=unicode_model, env=env, stdin="é".encode()
+    )
+    assert other.stdout == plain.stdout
+    assert "é" in other.stdout.decode("utf-8")
+    for command in (["info"], ["evaluate"]):
+        assert charrnn(*command, cwd=unicode_model, env=env).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def unicode_model(charrnn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unicode")
+    (folder / "fete.txt").write_text("l'été à la fête, ça ira \N{GRINNING FACE}\n" * 40)
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "4"]
+    assert charrnn("train", "fete.txt", *flags, cwd=folder, env={"LC_ALL": "C"}).returncode == 0
+    return folder
+
+
+def test_a_terminal_never_sees_control_characters(charrnn, tmp_path):
+    """Text that holds escape sequences reaches a pipe exactly and a terminal visibly."""
+    (tmp_path / "evil.txt").write_text("\x1b]0;owned\x07\x1b[31m\u202e\x9b" * 60)
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "3"]
+    trained = in_terminal([COMMAND, "train", "evil.txt", *flags], tmp_path)
+    written = in_terminal([COMMAND, "sample", "evil", "--seed", "1", "-n", "60"], tmp_path)
+    piped = charrnn("sample", "evil", "--seed", "1", "-n", "60", cwd=tmp_path).stdout.decode()
+    assert "\x1b" in piped or "\x07" in piped
+    for screen in (trained, written):
+        assert "\x1b]" not in screen
+        assert not set(screen) & {"\x07", "\u202e", "\x9b"}
+    assert "\\x1b" in written or "\\x07" in written
+
+
+def in_terminal(command, folder):
+    """What a terminal receives from `command`."""
+    import os
+    import pty
+
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execv(command[0], command)  # noqa: S606
+    received = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        received += piece
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, received
+    return received.decode("utf-8", "replace")

@@ -1,0 +1,227 @@
+"""`charrnn train` as a whole command."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import read_checkpoint
+
+TINY = ["--hidden", "16", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--precision", "float32"]
+
+
+def newest(folder):
+    return max(folder.glob("step-*.safetensors"))
+
+
+def test_hello_is_learnt_by_heart(charrnn, tmp_path):
+    """The lectures' example: h e l l -> e l l o."""
+    (tmp_path / "hello.txt").write_bytes(b"hello")
+    assert charrnn("train", "hello.txt", cwd=tmp_path).returncode == 0
+    done = charrnn("sample", "--prompt", "h", "--temp", "0", "--length", "4", "--no-echo", cwd=tmp_path)
+    assert done.stdout == b"ello"
+
+
+def test_a_run_leaves_its_whole_folder(trained):
+    run = trained / "checkpoints" / "verses"
+    assert sorted(path.name for path in run.iterdir() if not path.name.startswith(".")) == [
+        "best.safetensors",
+        "config.yaml",
+        "metrics.jsonl",
+        "samples.txt",
+        "step-00000056.safetensors",
+        "step-00000060.safetensors",
+    ]
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    evaluated = [event for event in events if event["event"] == "evaluated"]
+    sampled = [event for event in events if event["event"] == "sampled"]
+    assert [event["step"] for event in evaluated] == [event["step"] for event in sampled]
+    assert evaluated[-1]["step"] == 60
+    assert evaluated[-1]["nats_per_char"] < evaluated[0]["nats_per_char"]
+    assert all(f"--- step {event['step']}, " in (run / "samples.txt").read_text() for event in sampled)
+
+
+def test_plain_lines_off_a_terminal_and_nothing_on_stdout(charrnn, corpus):
+    done = charrnn("train", corpus, *TINY, "--steps", "8", cwd=corpus.parent)
+    assert done.stdout == b""
+    assert b"step=" in done.stderr
+    assert b"\r" not in done.stderr
+    assert b"\x1b" not in done.stderr
+    assert b"charrnn sample verses --temp 0.8" in done.stderr
+
+
+def test_json_events_on_stdout(charrnn, corpus):
+    done = charrnn("train", corpus, *TINY, "--steps", "8", "--json", cwd=corpus.parent)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[0]["event"] == "started"
+    assert events[-1]["event"] == "finished"
+    assert {"trained", "evaluated", "sampled", "saved"} < {event["event"] for event in events}
+
+
+def test_quiet_says_nothing(charrnn, corpus):
+    done = charrnn("train", corpus, *TINY, "--steps", "4", "-q", cwd=corpus.parent)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_names_never_overwrite(charrnn, corpus):
+    first = charrnn("train", corpus, *TINY, "--steps", "2", "-q", cwd=corpus.parent)
+    second = charrnn("train", corpus, *TINY, "--steps", "3", "-q", cwd=corpus.parent)
+    third = charrnn("train", corpus, *TINY, "--steps", "3", "--name", "verses", cwd=corpus.parent)
+    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 73)
+    assert newest(corpus.parent / "checkpoints" / "verses").name == "step-00000002.safetensors"
+    assert newest(corpus.parent / "checkpoints" / "verses-2").name == "step-00000003.safetensors"
+
+
+def test_the_same_line_again_says_that_the_run_is_complete(charrnn, corpus):
+    line = ["train", corpus, *TINY, "--steps", "4", "--name", "job", "--resume"]
+    first, second = (charrnn(*line, cwd=corpus.parent) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert b"complete" in second.stderr
+
+
+def test_a_recorded_configuration_runs_the_same_run_again(charrnn, corpus):
+    flags = ["--steps", "6", "--dropout", "0.3", "--cell", "gru", "--seed", "5"]
+    assert charrnn("train", corpus, *TINY, *flags, "--name", "a", cwd=corpus.parent).returncode == 0
+    config = corpus.parent / "checkpoints" / "a" / "config.yaml"
+    assert charrnn("train", "--config", config, "--name", "b", cwd=corpus.parent).returncode == 0
+    a, b = (read_checkpoint(newest(corpus.parent / "checkpoints" / name)) for name in "ab")
+    assert all(np.array_equal(a.weights[name], b.weights[name]) for name in a.weights)
+    assert a.config == b.config
+
+
+def test_precedence_is_flag_environment_file_default(charrnn, corpus):
+    (corpus.parent / "c.yaml").write_text("hidden: 31\nlayers: 2\nlearning-rate: 1e-3\n")
+    env = {"CHARRNN_HIDDEN": "32", "CHARRNN_LAYERS": "3"}
+    done = charrnn(
+        *("train", corpus, "--config", "c.yaml", "--hidden", "33", "--steps", "1", "--print-config"),
+        cwd=corpus.parent,
+        env=env,
+    )
+    lines = done.stdout.decode().splitlines()
+    assert "hidden: 33  # flag" in lines
+    assert "layers: 3  # environment" in lines
+    assert "learning_rate: 0.001  # c.yaml" in lines
+    assert 'cell: "lstm"  # default' in lines
+    assert any(line.startswith("embedding: ") and "# chosen: " in line for line in lines)
+    assert not (corpus.parent / "checkpoints").exists()
+
+
+def test_dry_run_counts_and_trains_nothing(charrnn, corpus):
+    done = charrnn("train", corpus, *TINY, "--time", "20s", "--dry-run", "--json", cwd=corpus.parent)
+    found = json.loads(done.stdout)
+    symbols = len(set(corpus.read_text()))
+    assert found["parameters"] == symbols * 4 + 4 * 16 * (4 + 16 + 2) + 32 + symbols * 17
+    assert 0 < found["expected_seconds"] < 20
+    assert not (corpus.parent / "checkpoints").exists()
+
+
+def test_a_small_corpus_shrinks_lanes_and_says_so(charrnn, tmp_path):
+    (tmp_path / "small.txt").write_text("to be or not to be")
+    done = charrnn("train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"shrunk to 1 x 17" in done.stderr
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("extra", [["--embedding", "0"], ["--layers", "2", "--no-layer-norm", "--no-residual"]])
+def test_every_network_trains_and_writes(charrnn, corpus, cell, extra):
+    flags = ["--cell", cell, *TINY, "--steps", "3", *extra]
+    assert charrnn("train", corpus, *flags, "--name", "n", cwd=corpus.parent).returncode == 0
+    done = charrnn("sample", "n", "-n", "20", "--seed", "1", cwd=corpus.parent)
+    assert done.returncode == 0
+    assert len(done.stdout.decode()) == 20
+
+
+def test_bytes_never_fail(charrnn, tmp_path):
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)) * 8)
+    assert charrnn("train", "noise.bin", "--unit", "byte", *TINY, "--steps", "3", cwd=tmp_path).returncode == 0
+    done = charrnn("evaluate", "noise", "noise.bin", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["bytes"] == 2048
+
+
+def test_standard_input_folders_and_several_files(charrnn, corpus):
+    folder = corpus.parent / "many"
+    folder.mkdir()
+    for name in ("b.txt", "a.txt", "c.md"):
+        (folder / name).write_text(name * 40)
+    from_stdin = charrnn("train", "-", *TINY, "--steps", "2", cwd=corpus.parent, stdin=b"some text " * 50)
+    assert from_stdin.returncode == 0
+    assert (corpus.parent / "checkpoints" / "stdin").is_dir()
+    several = ["train", folder, corpus, "--glob", "*.txt", *TINY, "--steps", "2", "--name", "several"]
+    assert charrnn(*several, cwd=corpus.parent).returncode == 0
+    info = json.loads(charrnn("info", "several", "--json", cwd=corpus.parent).stdout)
+    expected = 2 * len("a.txt") * 40 + len(corpus.read_text())
+    assert info["corpus"]["train_symbols"] + info["corpus"]["validation_symbols"] == expected
+
+
+def test_fine_tuning_keeps_characters_and_adds_new_ones(charrnn, corpus):
+    assert charrnn("train", corpus, *TINY, "--steps", "4", "--name", "old", cwd=corpus.parent).returncode == 0
+    (corpus.parent / "new.txt").write_text(corpus.read_text()[:700] + "Ünïcødé")
+    done = charrnn("train", "new.txt", "--init-from", "old", "--steps", "2", "--name", "new", cwd=corpus.parent)
+    assert done.returncode == 0
+    assert b"added 4 new ones" in done.stderr
+    assert json.loads(charrnn("info", "new", "--json", cwd=corpus.parent).stdout)["config"]["hidden"] == 16
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_same_line_continues(charrnn, corpus, number, code):
+    line = ["train", str(corpus), *TINY, "--steps", "3000", "--eval-every", "1000", "--name", "job", "--resume"]
+    process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.PIPE)
+    metrics = corpus.parent / "checkpoints" / "job" / "metrics.jsonl"
+    while not (metrics.exists() and '"trained"' in metrics.read_text()):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    asked = time.monotonic()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert time.monotonic() - asked < 10
+    assert f"stopped by {number.name}".encode() in stderr
+    step = read_checkpoint(newest(metrics.parent)).progress.step
+    assert 0 < step < 3000
+    again = charrnn(*line, cwd=corpus.parent)
+    assert again.returncode == 0
+    assert f"resuming at step {step:,}".encode() in again.stderr
+    assert read_checkpoint(newest(metrics.parent)).progress.step == 3000
+
+
+def test_a_second_trainer_on_the_same_run_is_told_who_has_it(charrnn, corpus):
+    line = ["train", str(corpus), *TINY, "--steps", "100000", "--name", "job", "--resume"]
+    process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.DEVNULL)
+    try:
+        metrics = corpus.parent / "checkpoints" / "job" / "metrics.jsonl"
+        while not metrics.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        second = charrnn(*line, cwd=corpus.parent)
+        assert second.returncode == 75
+        assert f"process {process.pid} on ".encode() in second.stderr
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_training_survives_a_closed_stderr(corpus):
+    script = '"$0" "$@" 2>&-'
+    line = ["train", str(corpus), *TINY, "--steps", "4"]
+    done = subprocess.run(["/bin/sh", "-c", script, charrnn_command(), *line], cwd=corpus.parent, check=False)
+    assert done.returncode == 0
+    assert newest(corpus.parent / "checkpoints" / "verses").name == "step-00000004.safetensors"
+
+
+def test_divergence_stops_with_its_own_code_and_a_whole_checkpoint(charrnn, corpus):
+    flags = ["--cell", "rnn", "--no-layer-norm", "--learning-rate", "1e30", "--steps", "200", "--eval-every", "1"]
+    done = charrnn("train", corpus, *TINY, *flags, cwd=corpus.parent)
+    assert done.returncode == 70
+    assert b"lower --learning-rate" in done.stderr
+
+
+def charrnn_command():
+    import sys
+    from pathlib import Path
+
+    return os.fspath(Path(sys.executable).with_name("charrnn"))

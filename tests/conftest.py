@@ -1,0 +1,53 @@
+"""What several tests need: the installed command as a subprocess, a small text, and a model trained once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("charrnn"))
+VERSES = (
+    "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
+    "Rough winds do shake the darling buds of May,\nAnd summer's lease hath all too short a date.\n\n"
+)
+TINY = ["--hidden", "24", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--precision", "float32"]
+
+
+def run(*arguments, cwd, stdin=b"", env=None, timeout=120):
+    """Run the installed `charrnn`; returns the finished process with bytes on its streams."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        input=stdin,
+        env=clean | {"OMP_NUM_THREADS": "1"} | (env or {}),
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def charrnn():
+    """The command line, as a function of arguments."""
+    return run
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A small text file."""
+    path = tmp_path / "verses.txt"
+    path.write_text(VERSES * 12)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder with `verses.txt` and a finished run `verses` below `checkpoints/`; nobody may change it."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "verses.txt").write_text(VERSES * 12)
+    done = run("train", "verses.txt", *TINY, "--steps", "60", "--learning-rate", "0.01", cwd=folder)
+    assert done.returncode == 0, done.stderr.decode()
+    return folder

@@ -1,0 +1,258 @@
+"""From a prompt to a stream of text, with networks of a few symbols whose probabilities are known."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.generation.generate import Ending, Sampling, collect, generate
+from charrnn.text.vocabulary import Vocabulary
+
+ABCDE = Vocabulary("char", tuple("abcde"))
+TABLE = np.array(  # p(next | last), one row for each last symbol
+    [
+        [0.50, 0.20, 0.15, 0.10, 0.05],
+        [0.05, 0.05, 0.80, 0.05, 0.05],
+        [0.20, 0.20, 0.20, 0.20, 0.20],
+        [0.70, 0.00, 0.00, 0.30, 0.00],
+        [0.01, 0.04, 0.05, 0.40, 0.50],
+    ]
+)
+
+
+class Markov:
+    """A network whose next symbol depends on the last one only; remembers what it read."""
+
+    symbols = 5
+
+    def __init__(self):
+        self.read = []
+        self.logits = np.log(np.maximum(TABLE, 1e-300))
+
+    def initial_state(self, lanes):
+        assert lanes == 1
+        return "nothing read"
+
+    def step(self, ids, state):
+        assert state == (self.read[-1] if self.read else "nothing read"), "the state must be the one handed out last"
+        self.read.append(int(ids[0]))
+        return self.logits[ids], self.read[-1]
+
+
+class Script:
+    """A network that is certain of every next symbol: those of `ids`, one after the other."""
+
+    def __init__(self, ids, symbols):
+        self.ids, self.symbols, self.read = ids, symbols, []
+
+    def initial_state(self, lanes):
+        return -1
+
+    def step(self, ids, state):
+        self.read += ids.tolist()
+        place = state + 1
+        return 1000.0 * np.eye(self.symbols)[[self.ids[place % len(self.ids)]]], place
+
+
+def ids_of(text, vocabulary=ABCDE):
+    return vocabulary.encode(text)
+
+
+def pieces_of(text, *stops, vocabulary=None):
+    """What leaves when a network writes `text`, and the ending."""
+    vocabulary = vocabulary or Vocabulary.of(text)
+    ids = ids_of(text, vocabulary)
+    sampling = Sampling(length=len(ids), stops=tuple(stop.encode() for stop in stops))
+    pieces = []
+    text, ending = collect(generate(Script(ids, len(vocabulary)), vocabulary, ids[:1], sampling, seed=0), pieces.append)
+    assert b"".join(pieces) == text
+    return pieces, ending
+
+
+def test_transitions_are_as_frequent_as_the_network_says():
+    """20,000 symbols from seed 0; each frequency of a pair within 6 sigma of its probability given the first."""
+    text, _ = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(length=20_000), seed=0))
+    ids = ids_of(b"a" + text)
+    pairs = np.zeros((5, 5))
+    np.add.at(pairs, (ids[:-1], ids[1:]), 1)
+    seen = pairs.sum(axis=1, keepdims=True)
+    assert (seen > 500).all()
+    assert (np.abs(pairs - seen * TABLE) <= 6 * np.sqrt(seen * TABLE * (1 - TABLE))).all()
+
+
+@pytest.mark.parametrize(
+    ("choice", "possible"),
+    [
+        ({}, "abcde"),
+        ({"temperature": 0}, "e"),
+        ({"temperature": 0.01}, "e"),
+        ({"top_k": 2}, "de"),
+        ({"top_p": 0.92}, "cde"),
+        ({"min_p": 0.3}, "de"),
+    ],
+)
+def test_choice_of_the_sampling_is_the_one_that_is_made(choice, possible):
+    """What follows e in 1000 samples; the rarest symbol, of probability 1/100, is missed by one seed row in 20,000."""
+    sampling = Sampling(length=1, **choice)
+    texts = {collect(generate(Markov(), ABCDE, ids_of("e"), sampling, seed))[0].decode() for seed in range(1000)}
+    assert "".join(sorted(texts)) == possible
+
+
+def test_same_seed_writes_the_same_text_and_another_seed_another():
+    def write(seed):
+        return collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(length=200), seed))
+
+    assert write(1) == write(1)
+    assert write(1)[0] != write(2)[0]
+
+
+def test_one_number_is_drawn_for_each_symbol():
+    """So that a longer text begins with the shorter one of the same seed."""
+    short, long = (collect(generate(Markov(), ABCDE, ids_of("ab"), Sampling(length=n), seed=5))[0] for n in (50, 120))
+    assert long[:50] == short
+
+
+def test_nats_are_those_of_the_text_at_temperature_one():
+    """Also when the choice was made from a sharper or a filtered distribution."""
+    for sampling in (Sampling(length=300), Sampling(length=300, temperature=0.3), Sampling(length=300, top_k=2)):
+        text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), sampling, seed=3))
+        ids = ids_of(b"a" + text)
+        expected = -sum(math.log(TABLE[last, following]) for last, following in zip(ids, ids[1:], strict=False))
+        assert ending == Ending("length", 300, pytest.approx(expected, rel=1e-12))
+
+
+def test_nats_of_a_stopped_text_include_its_stop_string():
+    text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(stops=(b"cd",)), seed=3))
+    ids = ids_of(b"a" + text + b"cd")
+    expected = -sum(math.log(TABLE[last, following]) for last, following in zip(ids, ids[1:], strict=False))
+    assert ending == Ending("stop", len(text) + 2, pytest.approx(expected, rel=1e-12), b"cd")
+
+
+@pytest.mark.parametrize("prompt", ["a", "dcba", "aaaaaaaaaa"])
+def test_prompt_is_read_and_then_every_symbol_but_the_last(prompt):
+    network = Markov()
+    text, _ = collect(generate(network, ABCDE, ids_of(prompt), Sampling(length=30), seed=0))
+    assert network.read == [*ids_of(prompt), *ids_of(text)[:-1]]
+
+
+def test_text_without_a_prompt_begins_after_a_newline_where_the_model_knows_one():
+    for vocabulary, newline in (Vocabulary("char", ("\t", "\n", "a", "b", "c")), 1), (Vocabulary.of(b""), 10):
+        network = Script([0], len(vocabulary))
+        list(generate(network, vocabulary, np.zeros(0, dtype=np.uint8), Sampling(length=0), seed=0))
+        assert network.read == [newline]
+
+
+def test_text_without_a_prompt_or_a_newline_begins_after_any_symbol():
+    """2000 seeds; each of five symbols within 6 sigma of a fifth, and it is no part of the text."""
+    counts = np.zeros(5)
+    for seed in range(2000):
+        network = Markov()
+        text, _ = collect(generate(network, ABCDE, np.zeros(0, dtype=np.uint8), Sampling(length=0), seed))
+        counts[network.read] += 1
+        assert text == b""
+    assert counts.sum() == 2000
+    assert (np.abs(counts - 400) <= 6 * math.sqrt(2000 * 0.2 * 0.8)).all()
+
+
+def test_length_zero_writes_nothing():
+    text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(length=0, stops=(b"a",)), seed=0))
+    assert (text, ending) == (b"", Ending("length", 0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("written", "stops", "pieces"),
+    [
+        ("abc", [], ["a", "b", "c", ""]),
+        ("aé€", [], ["a", "é", "€", ""]),
+        ("ababc", ["abab"], [""]),
+        ("abaabab", ["abab"], ["aba", ""]),  # aba, then another a: only that one may still be a beginning
+        ("abac", ["abab"], ["abac", ""]),
+        ("aabab", ["abab"], ["a", ""]),
+        ("aba", ["abab"], ["aba"]),  # held to the end, and then there is no more to wait for
+        ("xab", ["ab", "b"], ["x", ""]),
+        ("xab", ["abc", "b"], ["x", "a"]),
+        ("xaé€y", ["é€"], ["x", "a", ""]),
+        ("é€", ["€"], ["é", ""]),
+    ],
+)
+def test_text_leaves_as_soon_as_no_stop_string_can_claim_it(written, stops, pieces):
+    assert pieces_of(written, *stops)[0] == [piece.encode() for piece in pieces]
+
+
+@pytest.mark.parametrize(
+    ("written", "stops", "text", "reason", "symbols", "stop"),
+    [
+        ("hello\nworld", ["\n"], "hello", "stop", 6, "\n"),
+        ("hello world", ["\n"], "hello world", "length", 11, None),
+        ("hello", ["h"], "", "stop", 1, "h"),
+        ("say END or end", ["end", "END"], "say ", "stop", 7, "END"),
+        ("one two", ["two", "wo", "e tw"], "on", "stop", 6, "e tw"),
+        ("abcd", ["bcd", "cd", "d"], "a", "stop", 4, "bcd"),  # all end together: the earliest beginning
+        ("ab", ["ab", "abc"], "", "stop", 2, "ab"),  # never waits for a longer one
+        ("héé€", ["é€"], "hé", "stop", 4, "é€"),
+    ],
+)
+def test_text_ends_before_the_stop_string_that_is_complete_first(written, stops, text, reason, symbols, stop):
+    pieces, ending = pieces_of(written, *stops)
+    assert b"".join(pieces).decode() == text
+    assert (ending.reason, ending.symbols, ending.stop) == (reason, symbols, stop and stop.encode())
+
+
+def test_stop_string_is_found_byte_by_byte():
+    """A model of bytes writes é as two symbols; its first byte is held until the second is known."""
+    vocabulary = Vocabulary.of(b"")
+    assert pieces_of(b"a\xc3\xa8\xc3\xa9b", "é", vocabulary=vocabulary)[0] == [b"a", b"\xc3\xa8", b""]
+
+
+def reference(symbols, stops):
+    """(text, symbols read, stop) by looking at the whole text after every symbol."""
+    for count in range(1, len(symbols) + 1):
+        text = "".join(symbols[:count]).encode()
+        found = [(text.find(stop), -len(stop), stop) for stop in stops if stop in text]
+        if found:
+            place, _, stop = min(found)
+            return text[:place], count, stop
+    return "".join(symbols).encode(), len(symbols), None
+
+
+SYMBOLS = st.sampled_from(["a", "b", "é", "è", "€"])  # é and è share their first byte
+
+
+@given(written=st.lists(SYMBOLS, min_size=1, max_size=30), stops=st.lists(st.text(SYMBOLS, min_size=1), max_size=4))
+@settings(deadline=None, max_examples=400)
+def test_stream_is_the_text_up_to_the_first_stop_string(written, stops):
+    pieces, ending = pieces_of("".join(written), *stops)
+    expected, count, stop = reference(written, [stop.encode() for stop in stops])
+    assert (b"".join(pieces), ending.symbols, ending.stop) == (expected, count, stop)
+
+
+@given(written=st.binary(min_size=1, max_size=30), data=st.data())
+@settings(deadline=None, max_examples=200)
+def test_stream_of_bytes_is_the_text_up_to_the_first_stop_string(written, data):
+    """Stop strings are cut from the text itself, so that they are found, also inside of characters."""
+    place = data.draw(st.integers(0, len(written) - 1))
+    stop = written[place : data.draw(st.integers(place + 1, len(written)))]
+    vocabulary = Vocabulary.of(b"")
+    network = Script(ids_of(written, vocabulary), 256)
+    sampling = Sampling(length=len(written), stops=(stop,))
+    text, ending = collect(generate(network, vocabulary, ids_of("x", vocabulary), sampling, seed=0))
+    assert text == written[: written.find(stop)]
+    assert (ending.symbols, ending.stop) == (written.find(stop) + len(stop), stop)
+
+
+@given(written=st.text("ab", min_size=1, max_size=25), stop=st.text("ab", min_size=2, max_size=6))
+@settings(deadline=None, max_examples=300)
+def test_only_what_may_begin_a_stop_string_is_held_back(written, stop):
+    """After every symbol, what is out and what is held together are what was written."""
+    vocabulary = Vocabulary("char", ("a", "b"))
+    ids = ids_of(written, vocabulary)
+    for count in range(1, reference(written, [stop.encode()])[1]):
+        sampling = Sampling(length=count + 1, stops=(stop.encode(),))
+        stream = generate(Script(ids, 2), vocabulary, ids[:1], sampling, seed=0)
+        out = b""
+        begun = max(n for n in range(len(stop)) if written[:count].endswith(stop[:n]))
+        while len(out) < count - begun:
+            out += next(stream)
+        assert out.decode() == written[: count - begun]

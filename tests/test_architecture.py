@@ -1,0 +1,157 @@
+"""The house's rules, held: who may import whom, how large rooms are, what start-up may load, what never appears."""
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "charrnn"
+FILES = sorted(PACKAGE.rglob("*.py"))
+README = ROOT / "README.md"
+
+# Every room, and the rooms it may import from. A room may always import from itself.
+FLOOR_1 = {"charrnn", "errors", "files", "report"}
+FLOOR_2 = {*FLOOR_1, "config", "config_file", "text"}
+FLOOR_3 = {*FLOOR_2, "model", "checkpoint", "generation", "evaluation"}
+MAY_IMPORT = {
+    "errors": set(),
+    "files": {"errors"},
+    "report": {"errors", "files"},
+    "config": {"errors"},
+    "config_file": {"errors", "files", "config"},
+    "text": {"errors", "files"},
+    "model": FLOOR_2,
+    "checkpoint": FLOOR_2,
+    "generation": FLOOR_2,
+    "evaluation": FLOOR_2,
+    "training": FLOOR_3,
+    "cli": {*FLOOR_3, "training"},
+    "charrnn": set(),
+    "__main__": {"cli"},
+}
+MAY_IMPORT_TORCH = {"model/cells.py", "model/network.py"}
+
+
+def room_of(path):
+    return (
+        "charrnn"
+        if path.name == "__init__.py" and path.parent == PACKAGE
+        else path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    )
+
+
+def imports_of(path):
+    """Every imported module of a file, with whether the import stands at the top level."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        top = node in tree.body
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, top) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield node.module, top
+
+
+def functions():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_only_go_down_a_floor(path):
+    room = room_of(path)
+    for module, _ in imports_of(path):
+        parts = module.split(".")
+        if parts[0] == "charrnn":
+            imported = parts[1] if len(parts) > 1 else "charrnn"
+            assert imported == room or imported in MAY_IMPORT[room], f"{room} imports {module}"
+
+
+def test_no_two_modules_import_each_other():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+    graph = {name: {module for module, _ in imports_of(path) if module in names} for name, path in names.items()}
+    for start in graph:
+        seen, ahead = set(), list(graph[start])
+        while ahead:
+            module = ahead.pop()
+            assert module != start, f"{start} imports itself in a circle"
+            if module not in seen:
+                seen.add(module)
+                ahead += graph[module]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_torch_stays_where_it_is_needed(path):
+    relative = path.relative_to(PACKAGE).as_posix()
+    if relative not in MAY_IMPORT_TORCH and not relative.startswith("training/"):
+        assert not [module for module, _ in imports_of(path) if module.split(".")[0] == "torch"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--version"],
+        ["--help"],
+        ["train", "--help"],
+        ["sample", "--help"],
+        ["evaluate", "--help"],
+        ["info", "nothing-here"],
+        ["sample", "nothing-here"],
+        ["evaluate", "nothing-here"],
+        ["train", "--no-such-flag"],
+    ],
+    ids=" ".join,
+)
+def test_commands_that_do_not_train_start_without_torch(command, tmp_path):
+    script = "import sys\nfrom charrnn.cli.app import run\ncode = run(sys.argv[1:])\n"
+    script += "print('torch' in sys.modules, file=sys.stderr)\nsys.exit(code)"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == "False", done.stderr
+
+
+def test_functions_are_short():
+    sizes = dict(functions())
+    assert statistics.median(sizes.values()) <= 12
+    assert statistics.quantiles(sizes.values(), n=10)[-1] <= 35
+    assert {name: size for name, size in sizes.items() if size > 60} == {}
+
+
+def test_files_are_short():
+    assert {str(path): n for path in FILES if (n := len(path.read_text().splitlines())) > 250} == {}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.read_text()], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_begins_with_what_it_is(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring, path
+    assert len(docstring.splitlines()) <= 20
+
+
+def test_nothing_loads_code_from_data():
+    forbidden = re.compile(r"\bpickle\b|torch\.load|\beval\(|\bexec\(|yaml\.load\(|shell=True|os\.system|import click")
+    for path in FILES:
+        assert not forbidden.search(path.read_text().replace(".eval()", "")), path
+
+
+def test_the_readme_shows_every_module():
+    text = README.read_text()
+    missing = [str(p.relative_to(PACKAGE)) for p in FILES if p.name != "__init__.py" and p.name not in text]
+    assert missing == []
+
+
+def test_every_setting_has_a_flag_and_every_flag_a_setting():
+    import inspect
+
+    from charrnn.cli.train import NOT_SETTINGS, train
+    from charrnn.config import keys
+
+    assert set(inspect.signature(train).parameters) - NOT_SETTINGS == set(keys())

@@ -1,0 +1,249 @@
+import io
+import os
+import re
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.errors import CharrnnError, DataError, MissingInputError, SettingsError
+from charrnn.text.reading import decode, read_text
+
+MARK = "\ufeff"
+few = settings(max_examples=50, deadline=None)
+
+
+def tree(folder: Path, files: dict[str, str | bytes]) -> str:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(folder)
+
+
+def read(*arguments: str | Path, unit: str = "char", **options: str | None) -> str | bytes:
+    return read_text(list(map(str, arguments)), unit=unit, **options).content
+
+
+def refusal(kind: type[CharrnnError], *arguments: str | Path, unit: str = "char", **options: str) -> str:
+    with pytest.raises(kind) as caught:
+        read(*arguments, unit=unit, **options)
+    return str(caught.value)
+
+
+@few
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-be", "utf-7"])
+def test_decoding_gives_back_what_was_encoded(encoding, text):
+    assert decode("a file", text.encode(encoding), encoding) == text
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_no_newline_is_translated(tmp_path, unit):
+    lines = "dos\r\nold mac\runix\n\u2028\x85\x0b\x0cend"
+    tree(tmp_path, {"a.txt": lines})
+    assert read(tmp_path / "a.txt", unit=unit) == (lines if unit == "char" else lines.encode())
+
+
+def test_texts_are_joined_in_the_order_given(tmp_path):
+    tree(tmp_path, {"a": "first", "b": "second"})
+    text = read_text([str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path / "b")], unit="char")
+    assert (text.content, text.files, text.notices) == ("secondfirstsecond", 3, [])
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_dash_is_standard_input(monkeypatch, tmp_path, unit):
+    tree(tmp_path, {"a": "file "})
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO("piped é\r\n".encode())))
+    content = read(tmp_path / "a", "-", unit=unit)
+    assert content == ("file piped é\r\n" if unit == "char" else "file piped é\r\n".encode())
+
+
+# Byte order marks
+
+
+@pytest.mark.parametrize(
+    ("files", "content", "notices"),
+    [
+        ({"a": "plain"}, "plain", []),
+        ({"a": MARK + "one", "b": "two"}, "onetwo", ["dropped the byte order mark of 1 file"]),
+        ({"a": MARK + "one", "b": MARK + "two"}, "onetwo", ["dropped the byte order mark of 2 files"]),
+        ({"a": f"in{MARK}side", "b": MARK * 2}, f"in{MARK}side{MARK}", ["dropped the byte order mark of 1 file"]),
+    ],
+)
+def test_byte_order_mark_is_dropped_and_said(tmp_path, files, content, notices):
+    text = read_text([tree(tmp_path, files)], unit="char")
+    assert (text.content, text.notices) == (content, notices)
+
+
+def test_byte_unit_keeps_the_bytes_of_a_byte_order_mark(tmp_path):
+    tree(tmp_path, {"a": MARK + "one"})
+    text = read_text([str(tmp_path / "a")], unit="byte")
+    assert (text.content, text.notices) == (b"\xef\xbb\xbfone", [])
+
+
+# Encodings
+
+
+def test_undecodable_byte_is_refused_with_file_line_and_offset(tmp_path):
+    tree(tmp_path, {"a.txt": b"one\ntwo \xe9\n"})
+    message = refusal(DataError, tmp_path / "a.txt")
+    assert f"{tmp_path / 'a.txt'}, line 2: byte 0xe9 at offset 8 is not utf-8" in message
+    assert DataError.exit_code == 65
+
+
+def test_offset_is_counted_in_bytes(tmp_path):
+    tree(tmp_path, {"a.txt": "€€".encode() + b"\xff"})
+    assert "line 1: byte 0xff at offset 6" in refusal(DataError, tmp_path / "a.txt")
+
+
+def test_right_encoding_reads_what_the_wrong_one_refused(tmp_path):
+    tree(tmp_path, {"a.txt": b"caf\xe9"})
+    assert read(tmp_path / "a.txt", encoding="latin-1") == "café"
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
+def test_hint_for_a_wide_encoding_reads_the_file(tmp_path, codec):
+    tree(tmp_path, {"a.txt": "wide é\n".encode(codec)})
+    hint = re.search(r"--encoding (\S+)", refusal(DataError, tmp_path / "a.txt"))
+    assert hint is not None
+    assert read(tmp_path / "a.txt", encoding=hint[1]) == "wide é\n"
+
+
+@pytest.mark.parametrize("name", ["", "utf-9", "rot13", "base64", "utf\0", "ä", "undefined"])
+def test_name_that_is_no_text_encoding_is_refused_before_reading(name):
+    assert repr(name) in refusal(SettingsError, "no such file", encoding=name)
+    assert SettingsError.exit_code == 2
+
+
+def test_binary_file_is_refused(tmp_path):
+    tree(tmp_path, {"a.bin": b"text\0text"})
+    message = refusal(DataError, tmp_path / "a.bin")
+    assert "is a binary file" in message
+    assert "NUL at character 4" in message
+    assert "--unit byte" in message
+
+
+@few
+@given(data=st.binary())
+def test_byte_unit_reads_every_file(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any"
+    path.write_bytes(data)
+    assert read(path, unit="byte") == data
+
+
+# Folders
+
+
+def test_folder_is_read_in_sorted_order(tmp_path):
+    names = ["b.txt", "a.txt", "Z.txt", "sub/d.txt", "sub/c.txt", "another/e.txt"]
+    tree(tmp_path, {name: f"{name} " for name in names})
+    assert read(tmp_path) == "Z.txt a.txt b.txt another/e.txt sub/c.txt sub/d.txt "
+
+
+def test_hidden_and_installed_files_are_passed_over(tmp_path):
+    passed = [".hidden", ".git/config", "__pycache__/a.txt", "lib/site-packages/b.py", "node_modules/c.js"]
+    text = read_text([tree(tmp_path, {"kept.txt": "kept"} | dict.fromkeys(passed, "passed over"))], unit="char")
+    assert (text.content, text.files, text.notices) == ("kept", 1, [])
+
+
+@pytest.mark.parametrize(
+    ("glob", "content"),
+    [("*.py", "ab"), ("a*", "ad"), ("sub/*", "db"), ("sub/*.txt", "d"), ("[!a]*.py", "b"), ("*", "acdb")],
+)
+def test_pattern_selects_by_name_or_by_path_below_the_folder(tmp_path, glob, content):
+    tree(tmp_path, {"a.py": "a", "c.md": "c", "sub/b.py": "b", "sub/a.txt": "d"})
+    assert read(tmp_path, glob=glob) == content
+
+
+@pytest.mark.parametrize("junk", [b"\0\1\2", b"caf\xe9 \0", "wide".encode("utf-16")])
+def test_unfiltered_folder_passes_over_what_is_not_text_and_says_so(tmp_path, junk):
+    folder = tree(tmp_path, {"a.txt": "text", "b.bin": junk})
+    for unit in ("char", "byte"):
+        text = read_text([folder], unit=unit)
+        assert text.content == ("text" if unit == "char" else b"text")
+        assert (text.files, len(text.notices)) == (1, 1)
+        assert "passed over 1 file" in text.notices[0]
+        assert str(tmp_path / "b.bin") in text.notices[0]
+
+
+def test_file_that_a_pattern_selected_is_read_or_refused(tmp_path):
+    folder = tree(tmp_path, {"a.txt": "text", "b.txt": b"\xff"})
+    assert "b.txt" in refusal(DataError, folder, glob="*.txt")
+    assert read(folder, glob="a*") == "text"
+
+
+@pytest.mark.parametrize(
+    ("files", "glob"), [({}, None), ({"a.bin": b"\0"}, None), ({".hidden": "x"}, None), ({"a.txt": "x"}, "*.py")]
+)
+def test_folder_without_text_is_refused(tmp_path, files, glob):
+    with pytest.raises(DataError, match="no text in") as caught:
+        read(tree(tmp_path, files), glob=glob)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_folder_without_text_is_refused_even_beside_a_text(tmp_path):
+    tree(tmp_path, {"a.txt": "text", "empty/.hidden": "x"})
+    assert "empty" in refusal(DataError, tmp_path / "a.txt", tmp_path / "empty")
+
+
+def test_fifo_and_dangling_link_inside_a_folder_are_passed_over(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert read(tree(tmp_path, {"a.txt": "text"})) == "text"
+
+
+# Patterns in place of names
+
+
+def test_unexpanded_pattern_is_expanded_in_sorted_order(tmp_path):
+    tree(tmp_path, {"b.txt": "b", "a.txt": "a", "c.md": "c", "sub/d.txt": "d", "folder.txt/e": "e"})
+    assert read(tmp_path / "*.txt") == "ab"
+    assert read(tmp_path / "**" / "*.txt") == "abd"
+
+
+def test_existing_file_named_like_a_pattern_is_that_file(tmp_path):
+    tree(tmp_path, {"a[1].txt": "itself", "a1.txt": "its match"})
+    assert read(tmp_path / "a[1].txt") == "itself"
+
+
+def test_pattern_without_a_match_is_refused(tmp_path):
+    assert "no file matches" in refusal(MissingInputError, tmp_path / "*.txt")
+
+
+# Things that are no files
+
+
+def test_fifo_is_read_to_its_end(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=(b"streamed",), daemon=True)
+    writer.start()
+    assert read(fifo) == "streamed"
+    writer.join()
+
+
+def test_device_is_refused():
+    assert "neither a file nor a folder" in refusal(MissingInputError, os.devnull)
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "file.txt/below", "a\0b", pytest.param("x" * 300, id="too-long")])
+def test_missing_input_is_refused(tmp_path, name):
+    tree(tmp_path, {"file.txt": "text"})
+    refusal(MissingInputError, str(tmp_path) + "/" + name)
+    assert MissingInputError.exit_code == 66
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("locked", ["folder/file.txt", "folder"])
+@pytest.mark.parametrize("named", ["folder/file.txt", "folder"])
+def test_unreadable_input_is_refused(tmp_path, locked, named):
+    tree(tmp_path, {"folder/file.txt": "text"})
+    (tmp_path / locked).chmod(0)
+    try:
+        refusal(MissingInputError, tmp_path / named)
+    finally:
+        (tmp_path / "folder").chmod(0o700)

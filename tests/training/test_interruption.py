@@ -1,0 +1,78 @@
+"""Signals are noted, never acted on in the middle of a step."""
+
+import os
+import signal
+
+import pytest
+
+from charrnn.errors import StoppedError
+from charrnn.training.interruption import STOPPING, Interruption
+
+CAUGHT = (*STOPPING, signal.SIGUSR1)
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_stops_at_the_next_check_with_its_exit_code(number, code):
+    with Interruption() as interruption:
+        interruption.check()
+        send(number)
+        with pytest.raises(StoppedError, match=number.name) as caught:
+            interruption.check()
+    assert caught.value.exit_code == code
+
+
+@pytest.mark.parametrize("first", STOPPING)
+def test_a_signal_and_then_ctrl_c_leaves_at_once(first):
+    with Interruption():
+        send(first)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+
+
+def test_a_second_termination_does_not_tear_the_save_apart():
+    with Interruption() as interruption:
+        send(signal.SIGTERM)
+        send(signal.SIGTERM)
+        send(signal.SIGHUP)
+        with pytest.raises(StoppedError):
+            interruption.check()
+
+
+def test_usr1_asks_once_for_a_save_and_does_not_stop():
+    with Interruption() as interruption:
+        assert not interruption.save_wanted()
+        send(signal.SIGUSR1)
+        interruption.check()
+        assert interruption.save_wanted()
+        assert not interruption.save_wanted()
+        send(signal.SIGUSR1)
+        assert interruption.save_wanted()
+
+
+def test_the_handlers_from_before_are_put_back():
+    before = [signal.getsignal(number) for number in CAUGHT]
+    with Interruption():
+        assert all(signal.getsignal(number) not in before for number in CAUGHT)
+    assert [signal.getsignal(number) for number in CAUGHT] == before
+
+
+def test_the_handlers_from_before_are_put_back_after_a_failure():
+    before = [signal.getsignal(number) for number in CAUGHT]
+    with pytest.raises(StoppedError), Interruption() as interruption:
+        send(signal.SIGTERM)
+        interruption.check()
+    assert [signal.getsignal(number) for number in CAUGHT] == before
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            send(signal.SIGHUP)
+            interruption.check()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,175 @@
+"""Resuming equals never having stopped: weights, moments, averages, metrics and samples, bit for bit."""
+
+import json
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import read_checkpoint
+from charrnn.config import Wish
+from charrnn.errors import DataError, SettingsError, StoppedError
+from charrnn.training import learner as learner_module
+from charrnn.training.interruption import Interruption
+from charrnn.training.session import Request, opened
+
+SETTINGS = {
+    "hidden": 12,
+    "embedding": 6,
+    "batch_size": 3,
+    "seq_length": 8,
+    "steps": 14,
+    "eval_every": 5,
+    "precision": "float32",
+    "threads": 1,
+    "dropout": 0.5,
+    "layers": 2,
+}
+TEXT = "the quick brown fox jumps over the lazy dog; " * 12  # four windows an epoch and a rest
+TIMES = {"seconds", "symbols_per_second"}
+
+
+class StopAt(Interruption):
+    """Asks to stop when it is polled for the n-th time."""
+
+    def __init__(self, poll):
+        super().__init__()
+        self.left = poll
+
+    def check(self):
+        self.left -= 1
+        if self.left == 0:
+            self.stop = 15
+        super().check()
+
+
+def train(folder, *, poll=None, **changes):
+    """One session of the run `r`; returns whether it reached its end."""
+    text = folder / "text.txt"
+    if not text.exists():
+        text.write_text(TEXT)
+    wish = Wish()
+    wish.add(SETTINGS | {"corpus": [str(text)]} | changes, "flag")
+    request = Request(wish, folder, "r", resume=True)
+    interruption = StopAt(poll) if poll else Interruption()
+    try:
+        with opened(request, lambda event: None, interruption) as loop:
+            loop.go()
+    except StoppedError:
+        return False
+    return True
+
+
+def outcome(folder):
+    """Everything a run leaves behind, without what a clock put there."""
+    last = max((folder / "r").glob("step-*.safetensors"))
+    checkpoint = read_checkpoint(last, training=True)
+    events = [json.loads(line) for line in (folder / "r" / "metrics.jsonl").read_text().splitlines()]
+    kept = [
+        {key: value for key, value in event.items() if key not in TIMES}
+        for event in events
+        if event["event"] in ("trained", "evaluated", "sampled")
+    ]
+    tensors = {**checkpoint.weights, **{f"training/{name}": array for name, array in checkpoint.training.items()}}
+    progress = checkpoint.progress.model_dump(exclude={"seconds"})
+    best = read_checkpoint(folder / "r" / "best.safetensors").weights
+    return tensors, best, kept, (folder / "r" / "samples.txt").read_text(), progress
+
+
+def same(one, other):
+    tensors = all(
+        set(a) == set(b) and all(np.array_equal(a[name], b[name]) for name in a)
+        for a, b in zip(one[:2], other[:2], strict=True)
+    )
+    return tensors and one[2:] == other[2:]
+
+
+def test_stopping_at_any_poll_and_resuming_changes_nothing(tmp_path):
+    """Every place at which a run can stop: before the first step, between steps, inside evaluations, at the end."""
+    unbroken = tmp_path / "unbroken"
+    unbroken.mkdir()
+    assert train(unbroken)
+    expected, poll, stopped = outcome(unbroken), 1, 0
+    while True:
+        folder = tmp_path / f"poll-{poll}"
+        folder.mkdir()
+        if train(folder, poll=poll):
+            break
+        assert train(folder)
+        if (folder / "r").exists():
+            assert same(outcome(folder), expected), f"stopped at poll {poll}"
+        stopped, poll = stopped + 1, poll + 1
+    assert stopped >= SETTINGS["steps"] + 3  # all steps, and the evaluations between them
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_resumed_run_equals_the_unbroken_one(tmp_path, cell, layers, dropout, unit):
+    shape = {"cell": cell, "layers": layers, "dropout": dropout, "unit": unit}
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    assert train(tmp_path / "unbroken", **shape)
+    for poll in (3, 4, 6):  # several stops in one run
+        assert not train(tmp_path / "broken", poll=poll, **shape)
+    assert train(tmp_path / "broken", **shape)
+    assert same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
+
+
+@pytest.mark.parametrize("lost", ["generator", "state.0.h", "state.1.c", "moment1.head.weight", "moment2.head.bias"])
+def test_the_comparison_sees_what_a_checkpoint_would_lose(tmp_path, monkeypatch, lost):
+    """Negative control: without any one part of the checkpoint the resumed run differs."""
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    assert train(tmp_path / "unbroken")
+    assert not train(tmp_path / "broken", poll=8)
+    restore = learner_module.Learner.restore
+
+    def forgetful(self, tensors, average, step):
+        kept = self.tensors(step)[lost] if lost == "generator" else np.zeros_like(tensors[lost])
+        restore(self, {**tensors, lost: kept}, average, step)
+
+    monkeypatch.setattr(learner_module.Learner, "restore", forgetful)
+    assert train(tmp_path / "broken")
+    assert not same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
+
+
+def test_resuming_a_complete_run_changes_nothing(tmp_path):
+    assert train(tmp_path)
+    before = outcome(tmp_path)
+    assert train(tmp_path)
+    assert same(outcome(tmp_path), before)
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path):
+    assert not train(tmp_path, poll=6)
+    with pytest.raises(SettingsError, match=r"--hidden 13 is not what this run was started with \(12\)"):
+        train(tmp_path, hidden=13)
+
+
+def test_resuming_on_a_changed_text_is_refused(tmp_path):
+    assert not train(tmp_path, poll=6)
+    (tmp_path / "text.txt").write_text(TEXT.replace("lazy", "late"))
+    with pytest.raises(DataError, match="has changed since the model learnt it"):
+        train(tmp_path)
+
+
+def test_resuming_passes_over_a_damaged_checkpoint_and_still_ends_the_same(tmp_path):
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    assert train(tmp_path / "unbroken")
+    assert not train(tmp_path / "broken", poll=12)
+    newest = max((tmp_path / "broken" / "r").glob("step-*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-7])
+    assert train(tmp_path / "broken")
+    assert same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
+
+
+def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path):
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder, seed in zip(folders, (0, 0, 1), strict=True):
+        folder.mkdir()
+        assert train(folder, seed=seed)
+    a, b, c = map(outcome, folders)
+    assert same(a, b)
+    assert not same(a, c)

@@ -1,0 +1,300 @@
+"""Names, owners and checkpoints of a run: nothing is overwritten, and what is damaged is passed over aloud."""
+
+import errno
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress, read_checkpoint
+from charrnn.config import RunConfig
+from charrnn.errors import BusyError, CharrnnError, DataError, MissingInputError, OutputError, SettingsError
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.learner import Learner
+from charrnn.training.run import BEST, Run, claimed, find_model, run_folder
+
+OWNER = (
+    "import sys, time; from pathlib import Path; from charrnn.training.run import Run\n"
+    "with Run(Path(sys.argv[1])).owned():\n"
+    "    sys.stdout.write('owned\\n'), sys.stdout.flush(), time.sleep(60)"
+)
+
+
+@cache
+def learnt():
+    values = {
+        "layers": 1, "hidden": 4, "embedding": 3, "dropout": 0.0, "corpus": ["poem.txt"], "validation_fraction": 0.1,
+        "batch_size": 2, "seq_length": 3, "steps": 10, "learning_rate": 0.01, "warmup": 0, "eval_every": 5,
+        "save_every": "5m", "sample_every": 5, "device": "cpu", "precision": "float32", "threads": 1,
+    }  # fmt: skip
+    learner = Learner(RunConfig(**values), 2)
+    return Checkpoint(
+        config=learner.config,
+        vocabulary=Vocabulary.of("ab"),
+        corpus=CorpusFacts(fingerprint="f" * 64, train_symbols=90, validation_symbols=10),
+        progress=Progress(),
+        weights=learner.average_weights(),
+        training=learner.tensors(0),
+    )
+
+
+def at_step(step):
+    return replace(learnt(), progress=Progress(step=step))
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def saved(folder, *steps):
+    """A run with resumable checkpoints of `steps`."""
+    folder.mkdir(parents=True)
+    run = Run(folder)
+    for step in steps:
+        run.save(at_step(step))
+    return run
+
+
+@pytest.fixture
+def other_process(tmp_path):
+    """Another process that owns the run `tmp_path / "run"`."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with subprocess.Popen([sys.executable, "-c", OWNER, folder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "owned\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../up", "a/b", "/root", "a\\b", ".hidden", "-x", "--resume", "a\0b", "a\nb", "a\tb", "\x1b[31m",
+     "n" * 101, "\udcff"],
+    ids=ascii,
+)  # fmt: skip
+def test_a_name_that_is_not_one_plain_folder_name_is_refused(tmp_path, name):
+    with pytest.raises(SettingsError) as caught:
+        run_folder(tmp_path, name, stem="poem", resume=False)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["poem", "two words", "🙂", "été", "日本", "a.b_c-d+e", "a..b", "'quoted'", "n" * 100])
+def test_a_plain_name_becomes_a_folder_of_exactly_that_name(tmp_path, name):
+    run = claimed(run_folder(tmp_path / "checkpoints", name, stem="poem", resume=False), given=True)
+    assert run.path.is_dir()
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [name]
+
+
+def test_a_name_too_long_for_the_disk_is_refused_in_words(tmp_path):
+    with pytest.raises(CharrnnError):
+        claimed(run_folder(tmp_path, "🙂" * 100, stem="poem", resume=False), given=True)
+
+
+@pytest.mark.parametrize(
+    "stem", ["poem", "two words", "../../up", "..", "...", "-", "--help", "", "🙂", "日本", ".hidden", "a\nb", "a\0b"]
+)
+def test_a_run_that_nobody_named_gets_a_plain_name_in_the_folder(tmp_path, stem):
+    run = claimed(run_folder(tmp_path, None, stem=stem, resume=False), given=False)
+    assert run.path.parent == tmp_path
+    assert run_folder(tmp_path, run.path.name, stem="", resume=True).path == run.path
+
+
+def test_a_taken_name_is_refused(tmp_path):
+    (tmp_path / "poem").mkdir()
+    with pytest.raises(OutputError, match="--resume") as caught:
+        run_folder(tmp_path, "poem", stem="x", resume=False)
+    assert caught.value.exit_code == 73
+    with pytest.raises(OutputError, match="--resume"):
+        claimed(Run(tmp_path / "poem"), given=True)
+
+
+def test_a_taken_name_can_be_resumed(tmp_path):
+    (tmp_path / "poem").mkdir()
+    assert run_folder(tmp_path, "poem", stem="x", resume=True).path == tmp_path / "poem"
+
+
+def test_runs_that_nobody_named_are_numbered_and_overwrite_nothing(tmp_path):
+    names = []
+    for number in range(3):
+        run = claimed(run_folder(tmp_path, None, stem="poem", resume=False), given=False)
+        (run.path / "mine").write_text(str(number))
+        names.append(run.path.name)
+    assert names == ["poem", "poem-2", "poem-3"]
+    assert [(tmp_path / name / "mine").read_text() for name in names] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_file_in_place_of_the_checkpoints_folder_is_not_called_a_taken_name(tmp_path, given):
+    (tmp_path / "checkpoints").write_text("a file")
+    with pytest.raises(OutputError) as caught:
+        claimed(Run(tmp_path / "checkpoints" / "poem"), given=given)
+    assert "--resume" not in str(caught.value)
+    assert "--name" not in str(caught.value)
+
+
+def test_only_the_newest_two_checkpoints_and_the_best_are_kept(tmp_path):
+    run = saved(tmp_path / "run", 1)
+    run.save_best(replace(at_step(1), training=None))
+    for step in (2, 3, 4):
+        run.save(at_step(step))
+    names = sorted(path.name for path in run.path.iterdir())
+    assert names == [BEST, "step-00000003.safetensors", "step-00000004.safetensors"]
+    assert read_checkpoint(run.path / BEST).progress.step == 1
+
+
+def test_checkpoints_are_ordered_by_number_beyond_eight_digits(tmp_path):
+    run = saved(tmp_path / "run", 99_999_999, 100_000_000)
+    assert [step for step, _ in run.steps()] == [100_000_000, 99_999_999]
+    assert run.newest_good(pytest.fail).progress.step == 100_000_000
+
+
+def test_files_that_the_program_did_not_name_are_never_dropped(tmp_path):
+    run = saved(tmp_path / "run")
+    names = ["step-1.safetensors", "step-00000001-copy.safetensors", "step-00000001.safetensors.bak", "notes.txt"]
+    for name in names:
+        (run.path / name).write_text("mine")
+    for step in range(5, 9):
+        run.save(at_step(step))
+    assert [(run.path / name).read_text() for name in names] == ["mine"] * 4
+
+
+def test_a_checkpoint_just_saved_is_kept_behind_damaged_newer_ones(tmp_path):
+    run = saved(tmp_path / "run", 8, 9)
+    for _, path in run.steps():
+        damage(path)
+    path = run.save(at_step(5))  # restored from elsewhere, and trained on
+    assert path.exists()
+    assert run.newest_good(lambda text: None).progress.step == 5
+
+
+def test_the_newest_checkpoint_is_taken(tmp_path):
+    found = saved(tmp_path / "run", 1, 2).newest_good(pytest.fail)
+    assert found.progress.step == 2
+    np.testing.assert_array_equal(found.training["generator"], learnt().training["generator"])
+
+
+def test_a_run_without_checkpoints_has_no_newest_one(tmp_path):
+    assert saved(tmp_path / "run").newest_good(pytest.fail) is None
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over_by_name(tmp_path):
+    run, said = saved(tmp_path / "run", 1, 2), []
+    damage(run.path / "step-00000002.safetensors")
+    assert run.newest_good(said.append).progress.step == 1
+    assert len(said) == 1
+    assert "step-00000002.safetensors" in said[0]
+
+
+def test_a_newest_checkpoint_on_a_bad_sector_is_passed_over(tmp_path, monkeypatch):
+    run, said, read = saved(tmp_path / "run", 1, 2), [], Path.read_bytes
+
+    def bad_sector(path):
+        if path.name == "step-00000002.safetensors":
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", bad_sector)
+    assert run.newest_good(said.append).progress.step == 1
+    assert "step-00000002.safetensors" in said[0]
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused(tmp_path):
+    run, said = saved(tmp_path / "run", 1, 2), []
+    for _, path in run.steps():
+        damage(path)
+    with pytest.raises(DataError) as caught:
+        run.newest_good(said.append)
+    assert caught.value.exit_code == 65
+    assert len(said) == 2
+
+
+@pytest.fixture
+def two_runs(tmp_path):
+    """`old`, with a best model, and the newer `new`, with none."""
+    for name, age in (("old", 100), ("new", 50)):
+        run = saved(tmp_path / name, 1, 2)
+        if name == "old":
+            run.save_best(replace(at_step(1), training=None))
+        for path in run.path.iterdir():
+            os.utime(path, (10**9 - age, 10**9 - age))
+    return tmp_path
+
+
+def test_a_model_is_found_by_file_folder_and_name(two_runs):
+    best, newest = two_runs / "old" / BEST, two_runs / "new" / "step-00000002.safetensors"
+    older = two_runs / "new" / "step-00000001.safetensors"
+    assert find_model(str(older), two_runs) == older
+    assert find_model(str(two_runs / "old"), two_runs) == best
+    assert find_model("old", two_runs) == best
+    assert find_model("new", two_runs) == newest
+
+
+def test_without_a_name_the_newest_run_is_meant(two_runs):
+    assert find_model(None, two_runs) == two_runs / "new" / "step-00000002.safetensors"
+    os.utime(two_runs / "old" / "step-00000002.safetensors", (10**9, 10**9))
+    assert find_model(None, two_runs) == two_runs / "old" / BEST
+
+
+def test_a_checkpoint_that_vanishes_meanwhile_does_not_hide_the_others(two_runs):
+    (two_runs / "new" / "step-00000009.safetensors").symlink_to(two_runs / "gone")  # listed, but not there any more
+    assert find_model(None, two_runs).exists()
+
+
+@pytest.mark.parametrize("argument", [None, "nobody", "empty", "n" * 300, "a/b/c"], ids=lambda value: str(value)[:6])
+def test_a_model_that_is_missing_is_refused(tmp_path, argument):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingInputError) as caught:
+        find_model(argument, tmp_path)
+    assert caught.value.exit_code == 66
+
+
+def test_a_second_owner_is_told_who_the_first_one_is(tmp_path, other_process):
+    with pytest.raises(BusyError, match=f"process {other_process.pid} on ") as caught, Run(tmp_path / "run").owned():
+        pytest.fail("two owners")
+    assert caught.value.exit_code == 75
+
+
+def test_a_killed_owner_leaves_the_run_free(tmp_path, other_process):
+    other_process.kill()
+    assert other_process.wait() == -9
+    with Run(tmp_path / "run").owned(), pytest.raises(BusyError, match=f"process {os.getpid()} on "):
+        Run(tmp_path / "run").owned().__enter__()
+
+
+def test_a_run_can_be_owned_again_after_its_owner_failed(tmp_path):
+    run = Run(tmp_path)
+    with pytest.raises(ZeroDivisionError), run.owned():
+        _ = 1 / 0
+    with run.owned():
+        pass
+
+
+def test_the_owner_removes_what_a_killed_writer_left_and_nothing_else(tmp_path):
+    run = saved(tmp_path / "run", 1)
+    left = run.path / ".step-00000002.safetensors.999.part"
+    kept = run.path / "essay.part"
+    left.write_bytes(b"half"), kept.write_bytes(b"mine")
+    with run.owned():
+        assert not left.exists()
+        assert kept.exists()
+        assert [step for step, _ in run.steps()] == [1]
+
+
+def test_a_folder_that_is_not_there_cannot_be_owned(tmp_path):
+    with pytest.raises(OutputError), Run(tmp_path / "absent").owned():
+        pytest.fail("owned nothing")
+
+
+def test_nothing_is_removed_from_a_run_that_another_process_owns(tmp_path, other_process):
+    left = tmp_path / "run" / ".best.safetensors.999.part"
+    left.write_bytes(b"being written")
+    with pytest.raises(BusyError), Run(tmp_path / "run").owned():
+        pytest.fail("two owners")
+    assert left.exists()
