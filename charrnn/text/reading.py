@@ -5,8 +5,7 @@
 3. Bytes become characters by one codec, strictly; a byte order mark is dropped and said so.
 
 Texts are joined in the order given, with nothing between them. This room knows neither vocabularies nor splits. A file
-that was named, or that a given pattern selected, is read or refused; only a folder without a pattern passes over files
-that are not text, and says which.
+that was named is read or refused; a folder passes over files that are not text, and says how many and which.
 """
 
 import fnmatch
@@ -50,7 +49,7 @@ def read_text(arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", g
     parts: list[str | bytes] = []
     for argument in arguments:
         found = len(parts)
-        lenient = Path(argument).is_dir() and glob is None
+        lenient = Path(argument).is_dir()
         passed: list[str] = []
         for name in _places(argument, glob):
             try:
@@ -61,7 +60,9 @@ def read_text(arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", g
                     raise
                 passed.append(name)
         if passed:
-            text.notices.append(f"passed over {_files(len(passed))} in {argument} not text in {encoding}: {passed[0]}")
+            text.notices.append(
+                f"passed over {_files(len(passed))} in {argument} that hold no {encoding} text, such as {passed[0]}"
+            )
         if len(parts) == found:
             raise DataError(
                 f"no text in {argument}", "no file there is readable as text", "check --glob and --encoding"
@@ -111,7 +112,7 @@ def _drop_marks(parts: list[str | bytes]) -> list[str]:
 
 
 def _bytes_of_text(name: str, data: bytes, lenient: bool) -> bytes:
-    """Bytes never fail, but a folder that nobody filtered gives only files without NUL."""
+    """Bytes never fail, but a folder gives only files without NUL."""
     if lenient and b"\0" in data:
         raise DataError(f"{name} is a binary file")
     return data

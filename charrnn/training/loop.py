@@ -7,7 +7,7 @@ stopped anywhere goes on as if it had never stopped. Nothing that watches touche
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress
@@ -24,6 +24,7 @@ from charrnn.training.run import CONFIG, Run
 from charrnn.training.watch import live_sample, validation_nats
 
 REPORTS = 400  # in a whole run
+REPLANS = 8  # in a run with a time limit
 
 
 @dataclass
@@ -39,11 +40,12 @@ class Loop:
     interruption: Interruption
     made_with: dict[str, str] = field(default_factory=dict)
     wish: dict[str, Any] = field(default_factory=dict)
-    deadline: float | None = None  # on the monotonic clock
+    deadline: float | None = None  # on the monotonic clock; None where no --time was given, or on resuming
+    cost: Cost | None = None  # as last measured
     saved_at: float = field(default_factory=time.monotonic)
     saved: tuple[int | None, ...] = ()  # what had been done by the newest checkpoint
     clock: float = field(default_factory=time.monotonic)  # when training last began or was reported
-    marker: tuple[int, float] = (0, 0.0)  # step and seconds at the last evaluation of this session
+    marker: tuple[int, float] = (0, 0.0)  # step and seconds at the last replanning of this session
 
     @property
     def done(self) -> tuple[int | None, ...]:
@@ -102,15 +104,21 @@ class Loop:
         """Evaluate, sample and save what is due at this step and was not done."""
         p, began = self.progress, time.monotonic()
         if self._due(self.config.eval_every) and p.evaluated_step != p.step:
-            self._evaluate(began)
+            self._evaluate()
         if self._due(self.config.sample_every) and p.sampled_step != p.step:
             self._sample()
         if self._save_due():
             self.save()
+        if self.deadline is not None and p.step < self.config.steps and self._due(max(1, self.config.steps // REPLANS)):
+            self._replan(self.deadline - time.monotonic())
         self.clock += time.monotonic() - began  # watching is not training
 
-    def _evaluate(self, began: float) -> None:
-        p, best = self.progress, True  # without a validation part the latest model is the one to share
+    def _evaluate(self) -> None:
+        p, best, began = (
+            self.progress,
+            True,
+            time.monotonic(),
+        )  # without a validation part the latest model is the one to share
         if len(self.corpus.validation) > 1:
             nats = validation_nats(self.learner.average, self.corpus, self.interruption.check)
             best, p.validation_nats = p.best_nats is None or nats < p.best_nats, nats
@@ -119,18 +127,21 @@ class Loop:
         p.evaluated_step = p.step
         if best:
             self.run.save_best(self._checkpoint())
-        if self.deadline is not None and p.step < self.config.steps:
-            steps, seconds = p.step - self.marker[0], p.seconds - self.marker[1]
-            self._replan(Cost(seconds / steps, time.monotonic() - began))
-            self.marker = (p.step, p.seconds)
+        if self.cost:
+            self.cost = replace(self.cost, evaluation=time.monotonic() - began)
 
-    def _replan(self, cost: Cost) -> None:
-        assert self.deadline is not None
-        steps = replan(self.config, self.progress.step, cost, self.deadline - time.monotonic())
-        if steps != self.config.steps:
-            self.config = self.learner.config = self.config.model_copy(update={"steps": steps})
-            write_config_file(self.run.path / CONFIG, self.config)
-            self.emit(Planned(self.progress.step, steps, (steps - self.progress.step) * cost.step))
+    def _replan(self, seconds_left: float) -> None:
+        """Fit the rest of the run into the time that is left, at the speed of the last stretch."""
+        p, (step, seconds) = self.progress, self.marker
+        if self.cost is None or p.seconds <= seconds:
+            return
+        self.cost = replace(self.cost, step=(p.seconds - seconds) / (p.step - step))
+        self.marker = (p.step, p.seconds)
+        config = replan(self.config, p.step, self.cost, seconds_left, fixed=self.wish.get("eval_every") is not None)
+        if config != self.config:
+            self.config = self.learner.config = config
+            write_config_file(self.run.path / CONFIG, config)
+            self.emit(Planned(p.step, config.steps, (config.steps - p.step) * self.cost.step))
 
     def _sample(self) -> None:
         p = self.progress

@@ -2,7 +2,7 @@
 
 A throw-away learner makes steps for about a second and scores the validation part once; what a step and an evaluation
 cost gives the number of steps that fit. The number is recorded, so resuming never looks at a clock. While a run with a
-time limit is under way, `replan` corrects the number at evaluations, as machines change their speed.
+time limit is under way, `replan` corrects the number now and then, as machines change their speed.
 """
 
 import math
@@ -84,12 +84,22 @@ def evaluations(cost: Cost | None, steps: int) -> int:
     return min(steps, max(1, min(EVALUATIONS, math.floor(affordable))))
 
 
-def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float) -> int:
-    """The number of steps that ends in time, seen from `step`; the planned one where the difference is below 1 %."""
+def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fixed: bool = False) -> RunConfig:
+    """`config` with the number of steps that ends in time, seen from `step`; unchanged where that differs by under 1 %.
+
+    Evaluations are spread over the new rest, unless their interval is `fixed`.
+    """
     left = config.steps - step
-    watching = (math.ceil(left / config.eval_every)) * cost.evaluation + CLOSING_SECONDS
+    watching = math.ceil(left / config.eval_every) * cost.evaluation + CLOSING_SECONDS
     fitting = max(1, int(MARGIN * (seconds_left - watching) / cost.step))
-    return config.steps if abs(fitting - left) < 0.01 * config.steps else step + fitting
+    if abs(fitting - left) < 0.01 * config.steps:
+        return config
+    changes = {"steps": step + fitting}
+    if not fixed and fitting > 2 * left:
+        changes["eval_every"] = math.ceil(fitting / evaluations(cost, fitting))
+        if config.sample_every == config.eval_every:
+            changes["sample_every"] = changes["eval_every"]
+    return config.model_copy(update=changes)
 
 
 def _length(choices: Choices, wish: Wish, corpus: Corpus, windows: int, cost: Cost | None, seconds_left: float) -> int:

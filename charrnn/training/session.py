@@ -149,7 +149,7 @@ def start(preparation: Preparation, run: Run, request: Request, emit: Listener, 
     loop = Loop(run, config, corpus, learner, Progress(), telling(RunRecord(run.path), emit), interruption)
     loop.made_with, loop.wish = made_with(config), dict(request.wish.values)
     if request.wish.get("time"):
-        loop.deadline = request.began + request.wish.get("time")
+        loop.deadline, loop.cost = request.began + request.wish.get("time"), p.cost
     loop.emit(Started(0, run.path.name, p.parameters, config.steps, False))
     for notice in p.notices + p.choices.sentences():
         loop.emit(Notice(0, notice))

@@ -1,6 +1,7 @@
 """From a prompt to a stream of text, with networks of a few symbols whose probabilities are known."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -60,6 +61,10 @@ def ids_of(text, vocabulary=ABCDE):
     return vocabulary.encode(text)
 
 
+def nats_of(ids):
+    return -sum(math.log(TABLE[last, following]) for last, following in pairwise(ids))
+
+
 def pieces_of(text, *stops, vocabulary=None):
     """What leaves when a network writes `text`, and the ending."""
     vocabulary = vocabulary or Vocabulary.of(text)
@@ -94,7 +99,7 @@ def test_transitions_are_as_frequent_as_the_network_says():
     ],
 )
 def test_choice_of_the_sampling_is_the_one_that_is_made(choice, possible):
-    """What follows e in 1000 samples; the rarest symbol, of probability 1/100, is missed by one seed row in 20,000."""
+    """What follows e in 1000 samples; the rarest symbol, of probability 1/100, is missing from 1 in 20,000 such sets."""
     sampling = Sampling(length=1, **choice)
     texts = {collect(generate(Markov(), ABCDE, ids_of("e"), sampling, seed))[0].decode() for seed in range(1000)}
     assert "".join(sorted(texts)) == possible
@@ -119,15 +124,13 @@ def test_nats_are_those_of_the_text_at_temperature_one():
     for sampling in (Sampling(length=300), Sampling(length=300, temperature=0.3), Sampling(length=300, top_k=2)):
         text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), sampling, seed=3))
         ids = ids_of(b"a" + text)
-        expected = -sum(math.log(TABLE[last, following]) for last, following in zip(ids, ids[1:], strict=False))
-        assert ending == Ending("length", 300, pytest.approx(expected, rel=1e-12))
+        assert ending == Ending("length", 300, pytest.approx(nats_of(ids), rel=1e-12))
 
 
 def test_nats_of_a_stopped_text_include_its_stop_string():
     text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(stops=(b"cd",)), seed=3))
     ids = ids_of(b"a" + text + b"cd")
-    expected = -sum(math.log(TABLE[last, following]) for last, following in zip(ids, ids[1:], strict=False))
-    assert ending == Ending("stop", len(text) + 2, pytest.approx(expected, rel=1e-12), b"cd")
+    assert ending == Ending("stop", len(text) + 2, pytest.approx(nats_of(ids), rel=1e-12), b"cd")
 
 
 @pytest.mark.parametrize("prompt", ["a", "dcba", "aaaaaaaaaa"])

@@ -11,7 +11,7 @@ AWKWARD = 'line\nbreak\r\n"quote" back\\slash \x00\x1b[0m \x85\u2028\u2029 🙂 
 EVENTS = [
     Started(0, "poem", parameters=123, steps=6, resumed=False),
     Notice(0, "kept the weights of 3 symbols"),
-    Trained(1, epoch=1 / 3, loss=0.1 + 0.2, gradient_norm=1e-17, learning_rate=5e-3, symbols_per_second=1e6, seconds=1.5),
+    Trained(1, epoch=1 / 3, loss=0.1 + 0.2, gradient_norm=1e-17, learning_rate=5e-3, symbols_per_second=1e6, seconds=1),
     Sampled(2, text=AWKWARD, nats_per_char=None),
     Evaluated(3, nats_per_char=2.5, bits_per_char=3.6067376022224087, best=True, epoch=1.0),
     Sampled(3, text="", nats_per_char=2.5),
@@ -60,7 +60,9 @@ def test_a_run_without_a_record_has_no_events(tmp_path):
     assert RunRecord(tmp_path).read() == []
 
 
-@pytest.mark.parametrize("cut", [b"", b"{", b'{"event": "trained", "step": 4, "loss": 0.', b'{"text": "\xf0\x9f', b"[1]\n"])
+@pytest.mark.parametrize(
+    "cut", [b"", b"{", b'{"event": "trained", "step": 4, "loss": 0.', b'{"text": "\xf0\x9f', b"[1]\n"]
+)
 @pytest.mark.parametrize("step", range(7))
 def test_a_record_wound_back_and_continued_equals_an_unbroken_one(tmp_path, step, cut):
     unbroken = record_of(tmp_path / "unbroken", EVENTS)

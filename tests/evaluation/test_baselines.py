@@ -1,0 +1,130 @@
+"""Kneser-Ney n-grams against a slow twin made of dictionaries, and against numbers worked out by hand."""
+
+import math
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from charrnn.evaluation.baselines import kneser_ney
+
+BEFORE = None  # what precedes a text: one more symbol, equal to none of its own
+
+
+class Twin:
+    """The formulas of the module, gram by gram; a gram is a tuple of symbols, and tables are dictionaries."""
+
+    def __init__(self, train, symbols, order):
+        self.symbols, self.order = symbols, order
+        padded = [BEFORE] * order + list(train)
+        self.counts, self.discounts, self.followers = {}, {}, {}
+        ends = range(order + 1, len(padded) + 1)
+        for k in range(1, order + 1):
+            grams = [tuple(padded[end - k : end]) for end in ends]
+            longer = {tuple(padded[end - k - 1 : end]) for end in ends} if k < order else ()
+            counts = Counter(grams if k == order else (gram[1:] for gram in longer))
+            once, twice = (sum(count == n for count in counts.values()) for n in (1, 2))
+            self.counts[k] = counts
+            self.discounts[k] = once / (once + 2 * twice) if once else 0.5
+            self.followers[k] = defaultdict(set)
+            for gram in grams:
+                self.followers[k][gram[:-1]].add(gram[-1])
+
+    def probability(self, history, symbol, k=None):
+        """p_k(symbol | the last k - 1 symbols of the history)."""
+        k = self.order if k is None else k
+        if k == 0:
+            return 1 / self.symbols
+        context = tuple(([BEFORE] * k + list(history))[len(history) + 1 :])
+        lower, counts, discount = self.probability(history, symbol, k - 1), self.counts[k], self.discounts[k]
+        followers = self.followers[k][context]
+        if not followers:
+            return lower
+        whole = sum(counts[(*context, follower)] for follower in followers)
+        return (max(counts[(*context, symbol)] - discount, 0) + discount * len(followers) * lower) / whole
+
+    def nats(self, train, held_out):
+        """Mean nats of a symbol of `held_out`."""
+        text = [*train, *held_out]
+        places = range(len(train), len(text))
+        return sum(-math.log(self.probability(text[:place], text[place])) for place in places) / len(places)
+
+
+def ids(symbols):
+    return np.array(symbols, dtype=np.uint8)
+
+
+def probability_of(train, history, symbol, symbols, order):
+    """p(symbol | end of history), out of the mean over a held-out text with and without it."""
+    with_it = kneser_ney(ids(train), ids([*history, symbol]), symbols, order) * (len(history) + 1)
+    without = kneser_ney(ids(train), ids(history), symbols, order) * len(history) if history else 0.0
+    return math.exp(without - with_it)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "order", "probability"),
+    [
+        # order 1: c(a) = 3, c(b) = 1; one gram seen once and none twice, so D = 1: 2/4 + 1/4 * 2 * 1/3
+        ("a", 1, 2 / 3),
+        ("b", 1, 1 / 6),
+        ("c", 1, 1 / 6),
+        # order 2, below it: a follows b, a and the beginning, b follows a: the same 3 and 1, D = 1.
+        # above it: ab, ba and aa once, and a at the beginning, D = 1. After the last a: a once, b once.
+        ("a", 2, 2 / 3),
+        ("b", 2, 1 / 6),
+        ("c", 2, 1 / 6),
+    ],
+)
+def test_probabilities_after_abaa_worked_out_by_hand(held_out, order, probability):
+    """Three symbols a, b, c; c is never seen."""
+    found = kneser_ney(ids([0, 1, 0, 0]), ids(["abc".index(held_out)]), 3, order)
+    assert found == pytest.approx(-math.log(probability), abs=1e-12)
+
+
+def test_discount_shares_mass_between_seen_and_unseen_as_worked_out_by_hand():
+    """aabba aab with a held-out a, order 2.
+
+    Pairs: aa 2, ab 2, bb 1, ba 1, beginning-a 1. Three are seen once and two twice: D = 3 / (3 + 4) = 3/7.
+    Below: a follows a, b and the beginning, 3; b follows a and b, 2. None once, one twice: D = 1/2, and
+    p(a) = (3 - 1/2)/5 + 1/2 * 2/5 * 1/2 = 0.6. After b: a 1 and b 1, so p = (1 - 3/7)/2 + 3/7 * 2/2 * 0.6.
+    """
+    found = kneser_ney(ids([0, 0, 1, 1, 0, 0, 1]), ids([0]), 2, 2)
+    assert found == pytest.approx(-math.log((1 - 3 / 7) / 2 + 3 / 7 * 0.6), abs=1e-12)
+
+
+@given(
+    symbols=st.integers(3, 5),
+    order=st.integers(1, 6),
+    train=st.lists(st.integers(0, 4), min_size=1, max_size=60),
+    held_out=st.lists(st.integers(0, 4), min_size=1, max_size=20),
+)
+@example(symbols=3, order=2, train=[1, 0, 0, 1, 2], held_out=[0, 1, 2])
+@settings(deadline=None, max_examples=200)
+def test_mean_nats_are_those_of_the_slow_twin(symbols, order, train, held_out):
+    train, held_out = [s % symbols for s in train], [s % symbols for s in held_out]
+    expected = Twin(train, symbols, order).nats(train, held_out)
+    assert kneser_ney(ids(train), ids(held_out), symbols, order) == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    order=st.integers(1, 6),
+    train=st.lists(st.integers(0, 2), min_size=1, max_size=25),  # the fourth symbol is never seen
+    history=st.lists(st.integers(0, 3), max_size=6),
+)
+@settings(deadline=None, max_examples=200)
+def test_probabilities_of_all_next_symbols_sum_to_one(order, train, history):
+    """After contexts seen and unseen, to 1e-9 (a probability is the difference of two sums of nats)."""
+    found = [probability_of(train, history, symbol, 4, order) for symbol in range(4)]
+    assert sum(found) == pytest.approx(1, abs=1e-9)
+    assert min(found) > 0
+
+
+def test_longer_contexts_pay_on_a_text_of_period_five_and_cost_nothing_on_noise():
+    """Over a b a c d ..., what follows a needs two symbols of context; fair dice cannot be learnt below ln 6."""
+    period = np.tile([0, 1, 0, 2, 3], 60)
+    one, two, three = (kneser_ney(ids(period[:250]), ids(period[250:]), 4, order) for order in (1, 2, 3))
+    assert one > 1.2 > two > 0.25 > 0.02 > three
+    dice = np.random.default_rng(0).integers(6, size=4000)
+    assert 1.79 < kneser_ney(ids(dice[:3000]), ids(dice[3000:]), 6, 6) < 2.2

@@ -1,0 +1,216 @@
+"""Every symbol is scored exactly once, with the state that its protocol promises, and units are what they say."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.evaluation.score import CHUNK, Score, Segment, carried, cold, lanes, surprisals, total
+from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.text.vocabulary import Vocabulary
+
+LN2 = math.log(2)
+
+
+class Remembering:
+    """A fake reader: its state is a fading sum of the inputs since the last reset, its nats show state and target.
+
+    Without a reset for long, h -> 0.9 h + input + 1; a target t then costs h / 100 + t.
+    """
+
+    symbols = 5
+
+    def __init__(self):
+        self.widths = []
+
+    def initial_state(self, lanes):
+        self.widths.append(lanes)
+        return np.zeros(lanes)
+
+    def surprisal(self, inputs, targets, state):
+        assert inputs.shape == targets.shape
+        assert len(inputs) <= CHUNK
+        nats = np.empty(inputs.shape)
+        for t in range(len(inputs)):
+            state = 0.9 * state + inputs[t] + 1
+            nats[t] = state / 100 + targets[t]
+        return nats, state
+
+
+def by_loop(ids, resets=()):
+    """What `Remembering` makes of `ids`, one symbol after the other; `resets` are targets before which it forgets."""
+    nats, h = [math.log(5)], 0.0
+    for place in range(1, len(ids)):
+        h = 0.9 * (0.0 if place in resets else h) + int(ids[place - 1]) + 1
+        nats.append(h / 100 + int(ids[place]))
+    return nats[: len(ids)]
+
+
+def random_ids(n, symbols=5, seed=0):
+    return np.random.default_rng(seed).integers(symbols, size=n).astype(np.uint8)
+
+
+def targets_of(segments):
+    return [place for segment in segments for place in range(segment.scored, segment.end)]
+
+
+SIZES = st.integers(0, 3) | st.integers(0, 500)
+SHAPES = {"count": st.integers(1, 80), "run_up": st.integers(1, 60), "window": st.integers(1, 520)}
+
+
+@given(n=SIZES, **SHAPES)
+@settings(deadline=None, max_examples=300)
+def test_every_target_is_scored_exactly_once(n, count, run_up, window):
+    for segments in (carried(n), lanes(n, count, run_up), cold(n, window)):
+        assert sorted(targets_of(segments)) == list(range(1, n))
+        assert all(1 <= segment.start <= segment.scored <= segment.end <= n for segment in segments)
+
+
+@given(n=SIZES, **SHAPES)
+@settings(deadline=None, max_examples=300)
+def test_lanes_are_of_one_length_and_all_but_the_first_have_their_run_up(n, count, run_up, window):
+    segments = lanes(n, count, run_up)
+    assert len(segments) <= count
+    assert len({segment.end - segment.start for segment in segments}) <= 1
+    assert all(segment.scored - segment.start >= run_up for segment in segments[1:])
+
+
+@given(n=SIZES, **SHAPES)
+@settings(deadline=None, max_examples=100)
+def test_cold_windows_never_look_further_back_than_their_width(n, count, run_up, window):
+    segments = cold(n, window)
+    assert all(segment.start == segment.scored for segment in segments)
+    assert [segment.end - segment.start for segment in segments[:-1]] == [window] * max(0, len(segments) - 1)
+    assert all(0 < segment.end - segment.start <= window for segment in segments[-1:])
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected"),
+    [
+        (carried(0), []),
+        (carried(1), []),
+        (carried(2), [(1, 1, 2)]),
+        (carried(9), [(1, 1, 9)]),
+        (cold(9, 3), [(1, 1, 4), (4, 4, 7), (7, 7, 9)]),
+        (cold(9, 4), [(1, 1, 5), (5, 5, 9)]),
+        (cold(1, 4), []),
+        (lanes(1, 4, 2), []),
+        (lanes(9, 4, 2), [(1, 1, 6), (4, 6, 9)]),  # 8 targets: two lanes of 5, of which 2 are a run-up
+        (lanes(9, 1, 2), [(1, 1, 9)]),
+        (lanes(9, 4, 5), [(1, 1, 9)]),  # too short to be worth a run-up
+        (lanes(13, 3, 2), [(1, 1, 7), (5, 7, 11), (7, 11, 13)]),  # the last lane ends with the text
+    ],
+)
+def test_segments_of_short_texts_worked_out_by_hand(segments, expected):
+    assert segments == [Segment(*numbers) for numbers in expected]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, CHUNK, CHUNK + 1, CHUNK + 2, 3 * CHUNK + 5])
+def test_carried_score_is_that_of_a_plain_loop(n):
+    ids, reader = random_ids(n), Remembering()
+    nats = surprisals(reader, ids, carried(n))
+    np.testing.assert_allclose(nats, by_loop(ids), rtol=0, atol=1e-12)
+    assert reader.widths == [1] * (n > 1)
+
+
+@pytest.mark.parametrize("side_by_side", [1, 3, 64])
+@pytest.mark.parametrize(("n", "window"), [(20, 1), (20, 6), (20, 19), (20, 50), (700, 300), (1, 4)])
+def test_cold_windows_start_from_nothing(n, window, side_by_side):
+    ids, reader = random_ids(n), Remembering()
+    nats = surprisals(reader, ids, cold(n, window), side_by_side=side_by_side)
+    np.testing.assert_allclose(nats, by_loop(ids, resets=range(1, n, window)), rtol=0, atol=1e-12)
+    assert max(reader.widths, default=0) <= side_by_side
+
+
+@pytest.mark.parametrize("side_by_side", [1, 3, 64])
+def test_lanes_score_after_their_run_up(side_by_side):
+    """Each lane is a loop that forgets where the lane starts.
+
+    What was forgotten, a state between 10 and 50 in hundredths, has faded 21 times when it first counts.
+    """
+    ids = random_ids(1500)
+    segments = lanes(len(ids), 5, 20)
+    nats = surprisals(Remembering(), ids, segments, side_by_side=side_by_side)
+    assert len(segments) == 5
+    for segment in segments:
+        expected = by_loop(ids, resets=[segment.start])
+        np.testing.assert_allclose(
+            nats[segment.scored : segment.end], expected[segment.scored : segment.end], rtol=0, atol=1e-12
+        )
+    assert 0.1 * 0.9**21 <= np.abs(nats - by_loop(ids)).max() <= 0.5 * 0.9**21
+
+
+def test_first_symbol_is_charged_a_uniform_choice():
+    """Every protocol: a code of the text could really be decoded."""
+    ids = random_ids(40)
+    for segments in (carried(40), cold(40, 7), lanes(40, 3, 4)):
+        assert surprisals(Remembering(), ids, segments)[0] == math.log(5)
+
+
+def test_scoring_can_be_interrupted_between_chunks():
+    calls = []
+
+    def poll():
+        calls.append(None)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    ids = random_ids(10 * CHUNK)
+    with pytest.raises(KeyboardInterrupt):
+        surprisals(Remembering(), ids, carried(len(ids)), poll=poll)
+    assert len(calls) == 3
+
+
+def test_lanes_and_one_carried_state_agree_for_a_real_network():
+    """A small random LSTM forgets: after 100 symbols of run-up every surprisal is right to 1e-4, after 1 it is not."""
+    config = ModelConfig(cell="lstm", layers=2, hidden=8, embedding=4, dropout=0)
+    generator = np.random.default_rng(0)
+    weights = {
+        name: generator.normal(scale=0.5, size=shape).astype(np.float32)
+        for name, shape in parameter_shapes(config, 5).items()
+    }
+    reader, ids = NumpyNetwork(config, 5, weights), random_ids(2000)
+    expected = surprisals(reader, ids, carried(2000))
+    close, rough = (surprisals(reader, ids, lanes(2000, 8, run_up)) for run_up in (100, 1))
+    assert np.abs(close - expected).max() < 1e-4
+    assert np.abs(rough - expected).max() > 1e-2
+    assert abs(close.mean() - expected.mean()) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("unit", "symbols", "bits_per_char", "bits_per_byte", "perplexity"),
+    [
+        ("char", 3, 4.0, 2.0, 16.0),  # 12 bits over é, € and a: 3 characters, 2 + 3 + 1 bytes
+        ("byte", 6, 4.0, 2.0, 4.0),
+    ],
+)
+def test_units_of_a_score_worked_out_by_hand(unit, symbols, bits_per_char, bits_per_byte, perplexity):
+    text = "é€a"
+    vocabulary = Vocabulary.of(text if unit == "char" else text.encode())
+    ids = vocabulary.encode(text)
+    score = total(vocabulary, ids, np.full(symbols, 12 * LN2 / symbols), unknown=2)
+    assert score == Score(pytest.approx(12 * LN2), symbols, characters=3, bytes=6, unknown=2)
+    assert score.bits_per_char == pytest.approx(bits_per_char)
+    assert score.nats_per_char == pytest.approx(bits_per_char * LN2)
+    assert score.bits_per_byte == pytest.approx(bits_per_byte)
+    assert score.perplexity == pytest.approx(perplexity)
+
+
+def test_score_of_an_empty_text_is_no_number_and_no_error():
+    vocabulary = Vocabulary.of("ab")
+    score = total(vocabulary, vocabulary.encode(""), np.zeros(0))
+    assert score == Score(0.0, 0, 0, 0)
+    assert all(map(math.isnan, (score.nats_per_char, score.bits_per_char, score.bits_per_byte, score.perplexity)))
+
+
+def test_nats_are_added_without_rounding():
+    nats = np.array([1e16, 1.0, 1.0, 1.0])
+    assert total(Vocabulary.of("ab"), np.zeros(4, dtype=np.uint8), nats).nats == 1e16 + 3
+    assert nats.cumsum()[-1] == 1e16, "a running sum loses them"
+
+
+def test_perplexity_of_a_hopeless_model_does_not_overflow():
+    assert math.isfinite(Score(nats=1e9, symbols=10, characters=10, bytes=10).perplexity)

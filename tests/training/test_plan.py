@@ -1,0 +1,198 @@
+"""Seconds become steps once, by arithmetic on measured costs; the costs here are made up."""
+
+import math
+
+import numpy as np
+import pytest
+
+from charrnn.config import RunConfig, Wish
+from charrnn.errors import SettingsError, StoppedError
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training import plan
+from charrnn.training.plan import (
+    CLOSING_SECONDS,
+    EVALUATION_SHARE,
+    EVALUATIONS,
+    MARGIN,
+    Cost,
+    complete,
+    evaluations,
+    measure,
+    replan,
+)
+from charrnn.training.settings import DEFAULT_SECONDS, choose_settings, longest
+
+WINDOWS = 97  # of 16 lanes x 64 symbols in 100,000
+SHAPE = {"batch_size": 16, "seq_length": 64}
+
+
+def corpus_of(train, validation=1000):
+    return Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(validation, np.uint8), "f" * 64)
+
+
+def planned(cost=None, seconds_left=0.0, *, train=100_000, **asked):
+    wish, corpus = Wish(), corpus_of(train)
+    wish.add({"corpus": ["poem.txt"], **SHAPE, **asked}, "flag")
+    return complete(choose_settings(wish, corpus, 0.1), wish, corpus, cost, seconds_left)
+
+
+def watched(steps, eval_every):
+    """How many evaluations `steps` steps see: at every multiple of `eval_every`, and at the end."""
+    return math.ceil(steps / eval_every)
+
+
+@pytest.mark.parametrize("cost", [None, Cost(0.01, 0.5)])
+@pytest.mark.parametrize(("asked", "steps"), [({"steps": 123}, 123), ({"steps": 1}, 1), ({"epochs": 1}, WINDOWS),
+                                              ({"epochs": 2.5}, 242), ({"epochs": 1e-6}, 1)])  # fmt: skip
+def test_steps_and_epochs_are_respected_whatever_they_cost(asked, steps, cost):
+    assert planned(cost, **asked).steps == steps
+
+
+@pytest.mark.parametrize("seconds", [10.0, 60.0, 3600.0])
+@pytest.mark.parametrize("step", [0.001, 0.03, 0.5])
+@pytest.mark.parametrize("evaluation", [0.0, 0.002, 0.1, 2.0])
+def test_a_time_is_used_and_not_exceeded(seconds, step, evaluation):
+    config = planned(Cost(step, evaluation), seconds, time=seconds)
+    training = config.steps * step
+    watching = watched(config.steps, config.eval_every) * evaluation
+    assert training + watching + CLOSING_SECONDS <= seconds
+    assert training >= (1 - EVALUATION_SHARE) * MARGIN * (seconds - CLOSING_SECONDS - evaluation) - step
+
+
+@pytest.mark.parametrize("seconds_left", [0.5, 0.0, -3.0])
+def test_a_time_that_is_over_still_makes_one_step(seconds_left):
+    assert planned(Cost(0.1, 1.0), seconds_left, time=1).steps == 1
+
+
+def test_without_a_length_a_small_text_is_not_read_too_often():
+    wish, corpus = Wish(), corpus_of(100_000)
+    epochs, why = longest(wish, corpus)
+    assert planned(Cost(0.001, 0.01)).steps == epochs * WINDOWS
+    assert f"{epochs:g} epochs" in why
+
+
+def test_without_a_length_a_slow_machine_stops_after_the_default_time():
+    config = planned(Cost(1.0, 2.0), seconds_left=0.0)
+    assert 0.9 * DEFAULT_SECONDS < config.steps + 2 * watched(config.steps, config.eval_every) < DEFAULT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("cost", "steps", "number"),
+    [
+        (None, 1000, EVALUATIONS),
+        (None, 3, 3),
+        (Cost(0.01, 0.0), 1000, EVALUATIONS),
+        (Cost(0.01, 10 * EVALUATION_SHARE / 50), 1000, EVALUATIONS),  # 10 s of steps would pay for 50
+        (Cost(0.01, 10 * EVALUATION_SHARE / 5.01), 1000, 5),
+        (Cost(0.01, 10 * EVALUATION_SHARE / 4.99), 1000, 4),
+        (Cost(0.01, 9.0), 1000, 1),  # too dear, but the last one is always made
+        (Cost(1.0, 1e-6), 2, 2),
+        (Cost(1.0, 1.0), 1, 1),
+    ],
+)
+def test_an_evaluation_that_is_dear_is_made_less_often(cost, steps, number):
+    assert evaluations(cost, steps) == number
+
+
+@pytest.mark.parametrize("steps", [1, 7, 10, 99, 1000])
+def test_evaluations_are_spread_over_the_run(steps):
+    config = planned(steps=steps)
+    assert watched(steps, config.eval_every) <= EVALUATIONS
+    assert config.eval_every <= math.ceil(steps / min(steps, EVALUATIONS))
+    assert config.sample_every == config.eval_every
+
+
+@pytest.mark.parametrize(
+    ("asked", "cost", "steps"),
+    [("10s", 0.05, 200), ("1m", 0.05, 1200), ("0.01s", 1.0, 1), (25, 0.05, 25), ("1m30s", 0.5, 180)],
+)
+def test_durations_between_evaluations_and_samples_become_steps(asked, cost, steps):
+    assert planned(Cost(cost, 0.0), steps=10_000, eval_every=asked).eval_every == steps
+    assert planned(Cost(cost, 0.0), steps=10_000, sample_every=asked).sample_every == steps
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, "5m"), (300, 300), ("90s", "90s")])
+def test_saving_stays_as_it_was_asked_for(asked, kept):
+    assert planned(steps=10, save_every=asked).save_every == kept
+
+
+@pytest.mark.parametrize(("steps", "asked", "warmup"), [(5, None, 0), (200, None, 20), (5000, None, 100), (5, 50, 50)])
+def test_the_warm_up_is_a_tenth_and_at_most_a_hundred_steps(steps, asked, warmup):
+    assert planned(steps=steps, warmup=asked).warmup == warmup
+
+
+@pytest.mark.parametrize("asked", [{"epochs": 1e12}, {"epochs": 1e300}, {"steps": 9, "eval_every": "9000d"}], ids=str)
+def test_a_length_beyond_all_bounds_is_refused_in_words(asked):
+    with pytest.raises(SettingsError):
+        planned(Cost(1e-4, 0.0), **asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "needed"),
+    [
+        ({}, True),
+        ({"time": "1m"}, True),
+        ({"steps": 10}, False),
+        ({"epochs": 2}, False),
+        ({"steps": 10, "eval_every": 5}, False),
+        ({"steps": 10, "eval_every": "5s"}, True),
+        ({"epochs": 2, "sample_every": "5s"}, True),
+        ({"steps": 10, "save_every": "5m"}, False),
+    ],
+    ids=str,
+)
+def test_a_run_is_measured_only_when_seconds_are_asked_for(asked, needed):
+    wish = Wish()
+    wish.add(asked, "flag")
+    assert plan.needs_measuring(wish) is needed
+
+
+def run_config(**changes):
+    values = {
+        "layers": 1, "hidden": 4, "embedding": 3, "dropout": 0.0, "corpus": ["poem.txt"], "validation_fraction": 0.1,
+        "batch_size": 2, "seq_length": 3, "steps": 1000, "learning_rate": 0.01, "warmup": 0, "eval_every": 100,
+        "save_every": "5m", "sample_every": 5, "device": "cpu", "precision": "float32", "threads": 1,
+    }  # fmt: skip
+    return RunConfig(**values | changes)
+
+
+# half of 1000 steps are made, 0.1 s each; room for n more steps is n * 0.1 / MARGIN and the closing
+@pytest.mark.parametrize(
+    ("room", "steps"),
+    [(500, 1000), (509, 1000), (491, 1000), (511, 1011), (489, 989), (1000, 1500), (250, 750), (1, 501), (0, 501),
+     (-90, 501)],
+)  # fmt: skip
+def test_a_run_is_replanned_when_its_end_moves_by_more_than_a_hundredth(room, steps):
+    seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
+    assert replan(run_config(), 500, Cost(0.1, 0.0), seconds_left) == steps
+
+
+@pytest.mark.parametrize("eval_every", [1, 10, 100, 5000])
+@pytest.mark.parametrize("evaluation", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize("seconds_left", [10.0, 59.0, 300.0])
+def test_a_replanned_run_ends_in_time_and_uses_it(eval_every, evaluation, seconds_left):
+    config, cost = run_config(steps=5900, eval_every=eval_every), Cost(0.01, evaluation)
+    made = eval_every
+    more = replan(config, made, cost, seconds_left) - made
+    needed = more * cost.step + watched(more, eval_every) * evaluation + CLOSING_SECONDS
+    late = 0.01 * config.steps * cost.step if made + more == config.steps else 0.0  # a plan that nearly fits is kept
+    assert needed <= seconds_left + late
+    assert needed >= 0.9 * seconds_left - 1
+
+
+def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):
+    monkeypatch.setattr(plan, "_SECONDS", 0.0)
+    polls = []
+    cost = measure(run_config(), corpus_of(100), lambda: polls.append(1))
+    assert 0 < cost.step < 10
+    assert 0 < cost.evaluation < 10
+    assert len(polls) >= 6
+
+
+def test_measuring_can_be_interrupted():
+    def stop():
+        raise StoppedError(15)
+
+    with pytest.raises(StoppedError):
+        measure(run_config(), corpus_of(100), stop)

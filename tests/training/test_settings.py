@@ -1,0 +1,149 @@
+"""What nobody asked for is chosen with a reason; what somebody asked for is never changed in silence."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.config import RunConfig, Wish
+from charrnn.errors import SettingsError
+from charrnn.text.corpus import Corpus
+from charrnn.text.lanes import Lanes
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.settings import SIZES, choose_settings, longest, usable_device
+
+TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
+CHOSEN = {
+    "validation_fraction", "layers", "hidden", "embedding", "dropout", "learning_rate", "device", "precision",
+    "threads", "batch_size", "seq_length",
+}  # fmt: skip
+PLANNED = {"steps": 1, "warmup": 0, "eval_every": 1, "sample_every": 1, "save_every": 1}
+ASKED = {
+    "cell": "gru", "layers": 3, "hidden": 7, "embedding": 0, "dropout": 0.0, "layer_norm": False, "residual": False,
+    "unit": "byte", "validation_fraction": 0.25, "batch_size": 2, "seq_length": 5, "learning_rate": 0.5,
+    "weight_decay": 0.0, "clip": 0.1, "ema": 0.0, "seed": 9, "save_every": "1m", "device": "cpu",
+    "precision": "float32", "threads": 1, "glob": "*.txt", "encoding": "latin-1",
+}  # fmt: skip
+
+
+def choices(train=100_000, share=0.1, **asked):
+    wish = Wish()
+    wish.add({"corpus": ["poem.txt"], **asked}, "flag")
+    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(100, np.uint8), "f" * 64)
+    return choose_settings(wish, corpus, share)
+
+
+def test_the_table_of_sizes_covers_every_text_from_the_largest_down():
+    assert [size.symbols for size in SIZES] == sorted((size.symbols for size in SIZES), reverse=True)
+    assert SIZES[-1].symbols == 0
+
+
+@pytest.mark.parametrize("train", TRAIN)
+def test_a_text_of_any_size_gets_a_network_it_can_train(train):
+    found = choices(train)
+    config = RunConfig.model_validate(found.values | PLANNED)
+    assert Lanes(np.zeros(train, np.uint8), config.batch_size, config.seq_length).windows >= 1
+    assert 16 <= config.hidden <= 1024
+    assert 1e-3 <= config.learning_rate <= 2e-2
+    assert config.dropout < 0.7
+    assert set(found.reasons) == CHOSEN
+    assert all(found.reasons.values())
+
+
+@pytest.mark.parametrize("train", TRAIN)
+def test_the_row_of_the_table_is_the_largest_that_the_text_reaches(train):
+    row = max((size for size in SIZES if size.symbols <= train), key=lambda size: size.symbols)
+    values = choices(train).values
+    assert (values["hidden"], values["embedding"]) == (row.hidden, row.embedding)
+    assert (values["dropout"], values["learning_rate"]) == (row.dropout, row.learning_rate)
+
+
+@pytest.mark.parametrize(("key", "value"), ASKED.items(), ids=ASKED)
+def test_what_was_asked_for_wins_and_changes_nothing_else(key, value):
+    without, found = choices(), choices(**{key: value})
+    assert found.values[key] == value
+    assert key not in found.reasons
+    rest = {other for other in found.values.keys() | without.values.keys() if other != key}
+    assert {other: found.values[other] for other in rest} == {other: without.values[other] for other in rest}
+
+
+def test_auto_leaves_the_choice_to_the_program():
+    found, chosen = choices(device="auto", precision="auto"), choices()
+    assert found.values == chosen.values
+    assert found.reasons == chosen.reasons
+
+
+def test_lengths_are_left_to_the_plan():
+    assert not choices(epochs=3).values.keys() & {"epochs", "time"}
+    assert not choices(time="1m").values.keys() & {"epochs", "time"}
+
+
+@pytest.mark.parametrize(
+    ("train", "asked", "lanes", "window"),
+    [
+        (100, {}, 1, 64),
+        (300, {}, 4, 64),
+        (1024, {}, 15, 64),
+        (20, {}, 1, 19),
+        (2, {}, 1, 1),
+        (1000, {"batch_size": 100}, 15, 64),
+        (1000, {"batch_size": 10, "seq_length": 5000}, 1, 999),
+    ],
+)
+def test_lanes_that_the_text_cannot_fill_are_shrunk_and_the_reason_says_so(train, asked, lanes, window):
+    found = choices(train, device="cpu", **asked)
+    assert (found.values["batch_size"], found.values["seq_length"]) == (lanes, window)
+    assert re.search(rf"shrunk to {lanes}\D+{window}\b", found.reasons["batch_size"])
+    assert f"{train:,} training symbols" in found.reasons["batch_size"]
+
+
+def test_lanes_that_the_text_fills_are_not_called_shrunk():
+    assert "shrunk" not in " ".join(choices(1025, device="cpu").reasons.values())
+
+
+def test_every_choice_is_told_once_with_its_value():
+    found = choices(hidden=7)
+    told = [
+        part for sentence in found.sentences() for part in sentence[len("chose ") : sentence.index(":")].split(", ")
+    ]
+    assert sorted(told) == sorted(f"{key.replace('_', '-')} {found.values[key]}" for key in CHOSEN - {"hidden"})
+    assert all(any(sentence.endswith(why) for sentence in found.sentences()) for why in found.reasons.values())
+
+
+def test_paths_are_recorded_so_that_another_folder_finds_them_and_stdin_stays():
+    assert choices().values["corpus"] == [str(Path("poem.txt").absolute())]
+    assert choices(corpus=["-"]).values["corpus"] == ["-"]
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.1, "a tenth"), (0.0, "too small")])
+def test_the_reason_for_the_held_out_share_is_the_true_one(share, said):
+    assert said in choices(share=share).reasons["validation_fraction"]
+
+
+def test_a_validation_text_of_its_own_is_not_blamed_on_a_small_text():
+    assert "too small" not in choices(share=0.0, validation="other.txt").reasons["validation_fraction"]
+
+
+@pytest.mark.parametrize("train", [100, 100_000, 10_000_000])
+def test_the_cap_on_readings_holds_only_without_a_time(train):
+    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(1, np.uint8), "f" * 64)
+    wish = Wish()
+    epochs, why = longest(wish, corpus)
+    assert epochs > 1
+    assert f"{epochs:g} epochs" in why
+    wish.add({"time": "10m"}, "flag")
+    assert longest(wish, corpus)[0] is None
+
+
+@pytest.mark.parametrize("device", ["nonsense", "", "meta", "cpu:-1", "cuda:999", "hpu", "privateuseone", "gpu"])
+def test_a_device_that_is_not_here_is_refused_with_the_ones_that_are(device):
+    with pytest.raises(SettingsError, match="choose from cpu") as caught:
+        usable_device(device)
+    assert caught.value.exit_code == 2
+
+
+def test_the_device_for_auto_is_one_that_is_here():
+    assert usable_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert usable_device(usable_device("auto")) == usable_device("auto")
