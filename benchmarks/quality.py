@@ -36,27 +36,14 @@ def main() -> None:
         (Path(folder) / "corpus.txt").write_bytes(text[: int(len(text) * 0.9)] if known.tune else text)
         for seed in range(known.seeds):
             name, began = f"seed-{seed}", time.monotonic()
-            charrnn(
-                "train",
-                "corpus.txt",
-                "--time",
-                known.time,
-                "--seed",
-                str(seed),
-                "--name",
-                name,
-                "-q",
-                *flags,
-                folder=folder,
-            )
+            length = ["--time", known.time, "--seed", str(seed), "--name", name]
+            charrnn("train", "corpus.txt", *length, "-q", *flags, folder=folder)
             seconds = time.monotonic() - began
             found = json.loads(charrnn("evaluate", name, "--json", folder=folder))
             scores.append(found["nats_per_char"])
             print(f"seed {seed}: {scores[-1]:.4f} nats per character, {seconds:.1f} s", flush=True)
     spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
-    print(
-        f"mean {statistics.fmean(scores):.4f}, standard deviation {spread:.4f}, {known.seeds} seeds, --time {known.time}"
-    )
+    print(f"mean {statistics.fmean(scores):.4f}, standard deviation {spread:.4f}, --time {known.time}")
 
 
 if __name__ == "__main__":

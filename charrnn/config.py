@@ -144,6 +144,7 @@ class Wish:
         """Add lower-ranking values: what is already asked for stays."""
         rivals = {key for key in LENGTHS if key in self.values}
         for key, value in values.items():
+            check_key(key, source)
             if value is None or key in self.values or (rivals and key in LENGTHS):
                 continue
             self.values[key] = check(key, value, source)
@@ -159,17 +160,22 @@ def keys() -> list[str]:
     return [*RunConfig.model_fields, *(key for key in WISHES if key not in RunConfig.model_fields)]
 
 
-def check(key: str, value: Any, source: str) -> Any:
-    """`value` as the type of `key`.
-
-    Raises:
-        SettingsError: no such key (naming the nearest), or a value out of bounds.
-    """
-    shown = f"--{key.replace('_', '-')}" if source == "flag" else key
+def check_key(key: str, source: str) -> None:
+    """Refuse a key that no setting has, naming the nearest one."""
     if key not in keys():
         near = difflib.get_close_matches(key, keys(), n=1)
         remedy = f"did you mean {near[0]}?" if near else "see charrnn train --help"
         raise SettingsError(f"unknown setting {key} in {source}", remedy)
+
+
+def check(key: str, value: Any, source: str) -> Any:
+    """`value` as the type of `key`.
+
+    Raises:
+        SettingsError: no such key, or a value out of bounds.
+    """
+    check_key(key, source)
+    shown = f"--{key.replace('_', '-')}" if source == "flag" else key
     try:
         return _validator(key)(value)
     except ValidationError as error:

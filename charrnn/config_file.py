@@ -16,6 +16,7 @@ from charrnn.errors import MissingInputError, SettingsError
 from charrnn.files import write_whole
 
 LIMIT = 1 << 20  # bytes
+_AROUND = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -47,26 +48,31 @@ def write_config_file(path: Path, config: RunConfig) -> None:
     """A file that asks for exactly `config` again."""
     values = {key: value for key, value in config.model_dump().items() if value is not None}
     header = "# Everything this run is; the same run again: charrnn train --config THIS_FILE --name ANOTHER\n"
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000)
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=False, default_flow_style=None, width=10_000)
     write_whole(path, (header + text).encode())
 
 
 def _mapping(path: Path, events: Iterator[Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    documents = 0
     for event in events:
-        if isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
-            continue
-        if isinstance(event, (yaml.StreamEndEvent, yaml.DocumentEndEvent)):
-            return values
-        if not isinstance(event, yaml.MappingStartEvent):
+        documents += isinstance(event, yaml.DocumentStartEvent)
+        if documents > 1:
+            raise _refused(path, _line(event), "a second document begins; a configuration is one")
+        if isinstance(event, yaml.MappingStartEvent):
+            _check_plain(path, event)
+            _fill(path, values, events)
+        elif not isinstance(event, _AROUND):
             raise _refused(path, _line(event), "expected lines of the form `setting: value`")
-        _check_plain(path, event)
-        while not isinstance(key := next(events), yaml.MappingEndEvent):
-            name = _scalar(path, key).replace("-", "_")
-            if name in values:
-                raise _refused(path, _line(key), f"{name} stands there twice")
-            values[name] = _value(path, next(events), events)
     return values
+
+
+def _fill(path: Path, values: dict[str, Any], events: Iterator[Any]) -> None:
+    while not isinstance(key := next(events), yaml.MappingEndEvent):
+        name = _scalar(path, key).replace("-", "_")
+        if name in values:
+            raise _refused(path, _line(key), f"{name} stands there twice")
+        values[name] = _value(path, next(events), events)
 
 
 def _value(path: Path, event: Any, events: Iterator[Any]) -> Any:

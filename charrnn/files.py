@@ -49,7 +49,15 @@ def writing_failed(path: Path, error: OSError) -> CharrnnError:
     why = error.strerror or type(error).__name__
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StorageError(f"cannot write {path}", why.lower(), "free some space and run the same command again")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+    if error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+    ):
         return OutputError(f"cannot create {path}", why.lower(), "choose another place or change its permissions")
     return StorageError(f"cannot write {path}", why.lower(), "check the disk and run the same command again")
 

@@ -189,6 +189,17 @@ configs = st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\r\nb", "a\x85b", "a\u2028b", " a ", "\ta", "\ufeffa", "caf\udce9", "a " * 9000]
+)
+def test_strange_name_comes_back_from_a_written_file(tmp_path, name):
+    whole = {"layers": 1, "hidden": 1, "embedding": 1, "dropout": 0, "corpus": [name], "validation_fraction": 0}
+    whole |= {"batch_size": 1, "seq_length": 1, "steps": 1, "learning_rate": 1e-3, "warmup": 0, "threads": 1}
+    whole |= {"eval_every": 1, "save_every": 1, "sample_every": 1, "device": "cpu", "precision": "float32"}
+    write_config_file(tmp_path / "config.yaml", RunConfig(**whole))
+    assert read_config_file(tmp_path / "config.yaml")["corpus"] == [name]
+
+
 @settings(max_examples=60, deadline=None)
 @given(configs)
 def test_written_file_asks_for_the_same_run_again(tmp_path_factory, config):

@@ -141,7 +141,7 @@ class BarView(PlainView):
     def __init__(self) -> None:
         super().__init__()
         self.bar: Any = None
-        self.validation = ""
+        self.validation, self.speed = "", 0.0
 
     def __call__(self, event: Event) -> None:
         """Move the bar, or write above it."""
@@ -159,15 +159,18 @@ class BarView(PlainView):
                 smoothing=0.1,
             )
         elif isinstance(event, Trained) and self.bar is not None:
-            self.bar.n = event.step
-            self.bar.set_postfix_str(f"loss {event.loss:.3f}{self.validation}, {event.symbols_per_second:,.0f} chars/s")
+            self.speed += (event.symbols_per_second - self.speed) * (0.1 if self.speed else 1)
+            shown = f"loss {event.loss:.3f}{self.validation}, {self.speed:,.0f} chars/s"
+            self.bar.set_postfix_str(shown, refresh=False)
+            self.bar.update(event.step - self.bar.n)
         elif isinstance(event, Planned) and self.bar is not None:
             self.bar.total = event.steps
         else:
             if isinstance(event, Evaluated):
                 self.validation = f", val {event.bits_per_char:.3f} bits/char"
-            with tqdm.external_write_mode(file=sys.stderr) if self.bar is not None else contextlib.nullcontext():
-                self.tell(event)
+            if lines_about(event):
+                with tqdm.external_write_mode(file=sys.stderr) if self.bar is not None else contextlib.nullcontext():
+                    self.tell(event)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -30,7 +30,7 @@ def _numbered(text: Numbers, symbols: int, order: int) -> list[Numbers]:
     grams = [np.zeros(len(text), dtype=np.int64)]
     for _ in range(order):
         before = np.concatenate([[0], grams[-1][:-1]])
-        grams.append(np.unique(before * symbols + text, return_inverse=True)[1])
+        grams.append(np.unique(before * symbols + text, return_inverse=True)[1] + 1)  # 0: nothing, before the text
     return grams
 
 

@@ -38,7 +38,7 @@ def distribution(
     if top_k is not None and top_k < kept.shape[-1]:
         kth = np.sort(kept, axis=-1)[..., -top_k, None]
         kept = np.where(kept >= kth, kept, 0.0)
-    if top_p is not None:
+    if top_p is not None and top_p < 1:
         kept = np.where(_inside(kept / kept.sum(axis=-1, keepdims=True), top_p), kept, 0.0)
     if min_p is not None:
         kept = np.where(kept >= min_p * kept.max(axis=-1, keepdims=True), kept, 0.0)

@@ -49,7 +49,11 @@ class CharRNN(nn.Module):
 
     def forward(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
         """Ids (T, B) -> logits (T, B, V) and the state after the last step; dropout acts in training mode only."""
-        x = self.embedding(ids) if self.embedding is not None else F.one_hot(ids, self.symbols).float()
+        x = (
+            self.embedding(ids)
+            if self.embedding is not None
+            else F.one_hot(ids, self.symbols).to(self.head.weight.dtype)
+        )
         after: NetworkState = []
         for layer, before in zip(self.layers, state, strict=True):
             x, end = layer(x, before)

@@ -47,8 +47,11 @@ def read_corpus(
     """
     text = read_text(places, unit=unit, encoding=encoding, glob=glob)
     if validation is not None:
-        held_out = read_text([validation], unit=unit, encoding=encoding).content
-        return build_corpus(text.content, validation=held_out, known=known), 0.0, text.notices
+        held_out = read_text([validation], unit=unit, encoding=encoding)
+        if len(held_out.content) < 2:
+            raise DataError(f"{validation} is too short to validate on", "", "give a longer text")
+        corpus = build_corpus(text.content, validation=held_out.content, known=known)
+        return corpus, 0.0, text.notices + held_out.notices
     if fraction is None:
         fraction = 0.1 if len(text.content) >= SMALLEST_SPLIT else 0.0
     return build_corpus(text.content, fraction=fraction, known=known), fraction, text.notices

@@ -16,13 +16,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from charrnn.errors import DataError, MissingInputError, SettingsError
 
 STDIN = "-"
 # Folders that hold what was installed or generated rather than written.
 PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
-_WIDE_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_WIDE_MARKS = (
+    *((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
+    *((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
+)
 
 
 @dataclass
@@ -49,7 +53,7 @@ def read_text(arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", g
     parts: list[str | bytes] = []
     for argument in arguments:
         found = len(parts)
-        lenient = Path(argument).is_dir()
+        lenient = os.path.isdir(argument)  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
         passed: list[str] = []
         for name in _places(argument, glob):
             try:
@@ -120,11 +124,13 @@ def _bytes_of_text(name: str, data: bytes, lenient: bool) -> bytes:
 
 def _places(argument: str, glob: str | None) -> Iterator[str]:
     path = Path(argument)
-    if argument == STDIN or path.is_file():
+    if not argument:
+        raise MissingInputError("a CORPUS is empty", "perhaps a variable is not set", "name a text file")
+    if argument == STDIN or (os.path.lexists(argument) and not os.path.isdir(argument)):  # noqa: PTH112
         yield argument
-    elif path.is_dir():
+    elif os.path.isdir(argument):  # noqa: PTH112
         yield from _walk(path, glob)
-    elif globbing.has_magic(argument) and not path.exists():
+    elif globbing.has_magic(argument):
         matches = sorted(match for match in globbing.glob(argument, recursive=True) if Path(match).is_file())  # noqa: PTH207
         if not matches:
             raise MissingInputError(f"no file matches {argument}", "", "check the pattern and the folder")
@@ -134,7 +140,7 @@ def _places(argument: str, glob: str | None) -> Iterator[str]:
 
 
 def _walk(folder: Path, glob: str | None) -> Iterator[str]:
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in PASSED_OVER)
         for name in sorted(files):
             path = Path(root, name)
@@ -155,9 +161,15 @@ def read_bytes(name: str) -> bytes:
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise MissingInputError(f"cannot read {name}", "it is neither a file nor a folder", "name a text file")
         return Path(name).read_bytes()
-    except (OSError, ValueError) as error:
-        why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise MissingInputError(f"cannot read {name}", why, "check the path and its permissions") from error
+    except OSError as error:
+        _unreadable(error)
+    except ValueError as error:
+        raise MissingInputError(f"cannot read {name!r}", str(error), "check the path") from error
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    why = (error.strerror or str(error)).lower()
+    raise MissingInputError(f"cannot read {error.filename}", why, "check the path and its permissions") from error
 
 
 def _files(count: int) -> str:

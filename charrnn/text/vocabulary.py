@@ -65,7 +65,7 @@ class Vocabulary:
         if self.unit == "byte":
             data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
             return np.frombuffer(data, dtype=np.uint8).astype(np.uint32)
-        points = _code_points(content if isinstance(content, str) else content.decode("utf-8"))
+        points = _code_points(_text(content))
         return self._table[np.minimum(points, len(self._table) - 1)]
 
     def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text") -> Ids:
@@ -81,7 +81,7 @@ class Vocabulary:
         places = np.flatnonzero(ids == UNKNOWN)
         if not len(places):
             return ids.astype(self.dtype)
-        text = content if isinstance(content, str) else content.decode("utf-8")
+        text = _text(content)
         if unknown == "error":
             raise self._unknown(text, places, name)
         if unknown == "replace":
@@ -116,6 +116,16 @@ class Vocabulary:
         more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         what = f"{name} has characters that the model does not know: {listed}{more}"
         return UnknownSymbolError(what, "", "use --unknown skip or --unknown replace")
+
+
+def _text(content: str | bytes) -> str:
+    if isinstance(content, str):
+        return content
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{content[error.start]:02x} at offset {error.start} is not UTF-8"
+        raise DataError(what, error.reason, "convert the text to UTF-8") from error
 
 
 def _code_points(text: str) -> npt.NDArray[np.uint32]:

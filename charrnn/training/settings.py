@@ -65,13 +65,20 @@ class Choices:
         return self.values[key]
 
 
+def why_held_out(wish: Wish, share: float) -> str:
+    """Why `share` of the text is held out."""
+    if wish.get("validation"):
+        return "there is a text of its own to validate on"
+    return "a tenth" if share else "the text is too small to hold any out"
+
+
 def choose_settings(wish: Wish, corpus: Corpus, share: float) -> Choices:
     """Everything but the lengths in steps; those follow from `length_in_steps` or from a measurement."""
     train = len(corpus.train)
     size = next(size for size in SIZES if train >= size.symbols)
     why = f"for {train:,} training symbols"
     chosen = Choices()
-    chosen.choose(wish, "validation_fraction", share, "a tenth" if share else "the text is too small to hold any out")
+    chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones at equal time")
     for key in ("hidden", "embedding", "dropout", "learning_rate"):
         chosen.choose(wish, key, getattr(size, key), why)

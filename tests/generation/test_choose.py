@@ -119,6 +119,8 @@ def test_top_k_keeps_symbols_exactly_as_likely_as_the_kth():
 def test_top_p_takes_the_first_of_equals_and_stops_when_the_sum_is_reached():
     assert_distribution(distribution(np.zeros((1, 4)), top_p=0.5), [0.5, 0.5, 0, 0])
     assert_distribution(distribution(np.zeros((1, 4)), top_p=0.51), [1 / 3, 1 / 3, 1 / 3, 0])
+    many = np.tile([-99.0, 0.0], 128)  # so many that only a stable sort keeps equals in order
+    assert np.flatnonzero(distribution(many[None], top_p=12 / 128)).tolist() == list(range(1, 24, 2))
 
 
 def test_min_p_of_one_keeps_all_that_are_likeliest():

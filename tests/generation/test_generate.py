@@ -65,11 +65,20 @@ def nats_of(ids):
     return -sum(math.log(TABLE[last, following]) for last, following in pairwise(ids))
 
 
+def write(prompt, seed=0, **sampling):
+    """(text, ending) of the network of five symbols."""
+    return collect(generate(Markov(), ABCDE, ids_of(prompt), Sampling(**sampling), seed))
+
+
+def encoded(stop):
+    return stop.encode("utf-8", "surrogateescape")
+
+
 def pieces_of(text, *stops, vocabulary=None):
     """What leaves when a network writes `text`, and the ending."""
     vocabulary = vocabulary or Vocabulary.of(text)
     ids = ids_of(text, vocabulary)
-    sampling = Sampling(length=len(ids), stops=tuple(stop.encode() for stop in stops))
+    sampling = Sampling(length=len(ids), stops=tuple(map(encoded, stops)))
     pieces = []
     text, ending = collect(generate(Script(ids, len(vocabulary)), vocabulary, ids[:1], sampling, seed=0), pieces.append)
     assert b"".join(pieces) == text
@@ -78,8 +87,7 @@ def pieces_of(text, *stops, vocabulary=None):
 
 def test_transitions_are_as_frequent_as_the_network_says():
     """20,000 symbols from seed 0; each frequency of a pair within 6 sigma of its probability given the first."""
-    text, _ = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(length=20_000), seed=0))
-    ids = ids_of(b"a" + text)
+    ids = ids_of(b"a" + write("a", length=20_000)[0])
     pairs = np.zeros((5, 5))
     np.add.at(pairs, (ids[:-1], ids[1:]), 1)
     seen = pairs.sum(axis=1, keepdims=True)
@@ -99,38 +107,32 @@ def test_transitions_are_as_frequent_as_the_network_says():
     ],
 )
 def test_choice_of_the_sampling_is_the_one_that_is_made(choice, possible):
-    """What follows e in 1000 samples; the rarest symbol, of probability 1/100, is missing from 1 in 20,000 such sets."""
-    sampling = Sampling(length=1, **choice)
-    texts = {collect(generate(Markov(), ABCDE, ids_of("e"), sampling, seed))[0].decode() for seed in range(1000)}
+    """What follows e in 1000 samples: of probability 1/100, a is missing from one such set in 20,000."""
+    texts = {write("e", seed, length=1, **choice)[0].decode() for seed in range(1000)}
     assert "".join(sorted(texts)) == possible
 
 
 def test_same_seed_writes_the_same_text_and_another_seed_another():
-    def write(seed):
-        return collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(length=200), seed))
-
-    assert write(1) == write(1)
-    assert write(1)[0] != write(2)[0]
+    assert write("a", seed=1, length=200) == write("a", seed=1, length=200)
+    assert write("a", seed=1, length=200)[0] != write("a", seed=2, length=200)[0]
 
 
-def test_one_number_is_drawn_for_each_symbol():
-    """So that a longer text begins with the shorter one of the same seed."""
-    short, long = (collect(generate(Markov(), ABCDE, ids_of("ab"), Sampling(length=n), seed=5))[0] for n in (50, 120))
-    assert long[:50] == short
+def test_longer_text_begins_with_the_shorter_one_of_its_seed():
+    """One number is drawn for each symbol, whatever the length."""
+    assert write("ab", seed=5, length=120)[0][:50] == write("ab", seed=5, length=50)[0]
 
 
-def test_nats_are_those_of_the_text_at_temperature_one():
+@pytest.mark.parametrize("choice", [{}, {"temperature": 0.3}, {"top_k": 2}])
+def test_nats_are_those_of_the_text_at_temperature_one(choice):
     """Also when the choice was made from a sharper or a filtered distribution."""
-    for sampling in (Sampling(length=300), Sampling(length=300, temperature=0.3), Sampling(length=300, top_k=2)):
-        text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), sampling, seed=3))
-        ids = ids_of(b"a" + text)
-        assert ending == Ending("length", 300, pytest.approx(nats_of(ids), rel=1e-12))
+    text, ending = write("a", seed=3, length=300, **choice)
+    assert ending == Ending("length", 300, pytest.approx(nats_of(ids_of(b"a" + text)), rel=1e-12))
 
 
 def test_nats_of_a_stopped_text_include_its_stop_string():
-    text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(stops=(b"cd",)), seed=3))
-    ids = ids_of(b"a" + text + b"cd")
-    assert ending == Ending("stop", len(text) + 2, pytest.approx(nats_of(ids), rel=1e-12), b"cd")
+    text, ending = write("a", seed=3, stops=(b"cd",))
+    expected = nats_of(ids_of(b"a" + text + b"cd"))
+    assert ending == Ending("stop", len(text) + 2, pytest.approx(expected, rel=1e-12), b"cd")
 
 
 @pytest.mark.parametrize("prompt", ["a", "dcba", "aaaaaaaaaa"])
@@ -160,8 +162,7 @@ def test_text_without_a_prompt_or_a_newline_begins_after_any_symbol():
 
 
 def test_length_zero_writes_nothing():
-    text, ending = collect(generate(Markov(), ABCDE, ids_of("a"), Sampling(length=0, stops=(b"a",)), seed=0))
-    assert (text, ending) == (b"", Ending("length", 0, 0.0))
+    assert write("a", length=0, stops=(b"a",)) == (b"", Ending("length", 0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -195,12 +196,13 @@ def test_text_leaves_as_soon_as_no_stop_string_can_claim_it(written, stops, piec
         ("abcd", ["bcd", "cd", "d"], "a", "stop", 4, "bcd"),  # all end together: the earliest beginning
         ("ab", ["ab", "abc"], "", "stop", 2, "ab"),  # never waits for a longer one
         ("héé€", ["é€"], "hé", "stop", 4, "é€"),
+        ("hé", ["\udcc3", "é"], "h", "stop", 2, "é"),  # é and its first byte arrive together: the longer one
     ],
 )
 def test_text_ends_before_the_stop_string_that_is_complete_first(written, stops, text, reason, symbols, stop):
     pieces, ending = pieces_of(written, *stops)
     assert b"".join(pieces).decode() == text
-    assert (ending.reason, ending.symbols, ending.stop) == (reason, symbols, stop and stop.encode())
+    assert (ending.reason, ending.symbols, ending.stop) == (reason, symbols, stop and encoded(stop))
 
 
 def test_stop_string_is_found_byte_by_byte():

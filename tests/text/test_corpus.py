@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from charrnn.errors import DataError
 from charrnn.text.corpus import build_corpus, fingerprint, read_corpus
-from charrnn.text.vocabulary import UnknownSymbolError, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 few = settings(max_examples=100, deadline=None)
 
@@ -105,19 +105,26 @@ def test_half_of_a_surrogate_pair_is_refused():
         build_corpus("ab\ud800")
 
 
-# A vocabulary that was there before
+# A text that was learnt before
 
 
-def test_given_vocabulary_is_kept():
+def test_known_text_is_encoded_in_the_vocabulary_it_was_learnt_in():
     vocabulary = Vocabulary.of("abcxyz")
-    corpus = build_corpus("cab" * 3, fraction=0.0, vocabulary=vocabulary)
+    corpus = build_corpus("cab" * 3, fraction=0.0, known=(vocabulary, fingerprint("cab" * 3)))
     assert corpus.vocabulary == vocabulary
     assert corpus.train.tolist() == [2, 0, 1] * 3
 
 
-def test_text_outside_a_given_vocabulary_is_refused():
-    with pytest.raises(UnknownSymbolError, match=r"the corpus has characters .* U\+0063 at 2"):
-        build_corpus("abc", vocabulary=Vocabulary.of("ab"))
+@pytest.mark.parametrize("change", ["cab", "caba", "cac", "cabd", "bac"])
+def test_only_the_very_text_that_is_known_is_taken(tmp_path, change):
+    learnt = build_corpus("cab", fraction=0.0)
+    known, places = (learnt.vocabulary, learnt.fingerprint), [file(tmp_path, "a", change)]
+    if change == "cab":
+        assert read_corpus(places, known=known)[0].fingerprint == learnt.fingerprint
+    else:
+        with pytest.raises(DataError, match="the corpus has changed") as caught:
+            read_corpus(places, known=known)
+        assert caught.value.exit_code == 65
 
 
 # The fingerprint

@@ -160,20 +160,22 @@ def test_pattern_selects_by_name_or_by_path_below_the_folder(tmp_path, glob, con
 
 
 @pytest.mark.parametrize("junk", [b"\0\1\2", b"caf\xe9 \0", "wide".encode("utf-16")])
-def test_unfiltered_folder_passes_over_what_is_not_text_and_says_so(tmp_path, junk):
-    folder = tree(tmp_path, {"a.txt": "text", "b.bin": junk})
-    for unit in ("char", "byte"):
-        text = read_text([folder], unit=unit)
-        assert text.content == ("text" if unit == "char" else b"text")
-        assert (text.files, len(text.notices)) == (1, 1)
-        assert "passed over 1 file" in text.notices[0]
-        assert str(tmp_path / "b.bin") in text.notices[0]
+@pytest.mark.parametrize("glob", [None, "*"])
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_folder_passes_over_what_is_not_text_and_says_so(tmp_path, unit, glob, junk):
+    folder = tree(tmp_path, {"a.txt": "text", "b.bin": junk, "c.bin": junk})
+    text = read_text([folder], unit=unit, glob=glob)
+    assert text.content == ("text" if unit == "char" else b"text")
+    assert (text.files, len(text.notices)) == (1, 1)
+    assert "passed over 2 files" in text.notices[0]
+    assert str(tmp_path / "b.bin") in text.notices[0]
 
 
-def test_file_that_a_pattern_selected_is_read_or_refused(tmp_path):
+def test_named_file_is_refused_where_its_folder_passes_over_it(tmp_path):
     folder = tree(tmp_path, {"a.txt": "text", "b.txt": b"\xff"})
-    assert "b.txt" in refusal(DataError, folder, glob="*.txt")
-    assert read(folder, glob="a*") == "text"
+    assert read(folder) == "text"
+    for argument in (tmp_path / "b.txt", tmp_path / "*.txt"):
+        assert "b.txt, line 1" in refusal(DataError, argument)
 
 
 @pytest.mark.parametrize(
@@ -196,9 +198,6 @@ def test_fifo_and_dangling_link_inside_a_folder_are_passed_over(tmp_path):
     assert read(tree(tmp_path, {"a.txt": "text"})) == "text"
 
 
-# Patterns in place of names
-
-
 def test_unexpanded_pattern_is_expanded_in_sorted_order(tmp_path):
     tree(tmp_path, {"b.txt": "b", "a.txt": "a", "c.md": "c", "sub/d.txt": "d", "folder.txt/e": "e"})
     assert read(tmp_path / "*.txt") == "ab"
@@ -214,11 +213,9 @@ def test_pattern_without_a_match_is_refused(tmp_path):
     assert "no file matches" in refusal(MissingInputError, tmp_path / "*.txt")
 
 
-# Things that are no files
-
-
-def test_fifo_is_read_to_its_end(tmp_path):
-    fifo = tmp_path / "fifo"
+@pytest.mark.parametrize("name", ["fifo", "fifo[1]"])
+def test_fifo_is_read_to_its_end(tmp_path, name):
+    fifo = tmp_path / name
     os.mkfifo(fifo)
     writer = threading.Thread(target=fifo.write_bytes, args=(b"streamed",), daemon=True)
     writer.start()

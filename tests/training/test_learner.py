@@ -219,7 +219,7 @@ def test_same_seed_starts_with_the_same_weights_and_another_seed_with_others():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_learner_learns(cell, precision):
-    """From about ln 29 = 3.4 to below a third of it: the text repeats one sentence."""
+    """From about ln V to below a third of it: the text repeats one sentence."""
     wanted = config(cell, precision=precision, dropout=0.0, hidden=32, steps=120, learning_rate=0.02)
     losses = train(Learner(wanted, V), 0, 120)
     assert abs(losses[0] - np.log(V)) < 0.7

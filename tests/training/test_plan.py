@@ -60,6 +60,13 @@ def test_a_time_is_used_and_not_exceeded(seconds, step, evaluation):
     assert training >= (1 - EVALUATION_SHARE) * MARGIN * (seconds - CLOSING_SECONDS - evaluation) - step
 
 
+@pytest.mark.parametrize("eval_every", [1, 10, "1s"])
+def test_a_time_also_holds_the_evaluations_that_were_asked_for(eval_every):
+    config = planned(Cost(0.01, 0.1), 60.0, time=60.0, eval_every=eval_every)
+    watching = watched(config.steps, config.eval_every) * 0.1
+    assert 0.8 * 60.0 <= config.steps * 0.01 + watching + CLOSING_SECONDS <= 60.0
+
+
 @pytest.mark.parametrize("seconds_left", [0.5, 0.0, -3.0])
 def test_a_time_that_is_over_still_makes_one_step(seconds_left):
     assert planned(Cost(0.1, 1.0), seconds_left, time=1).steps == 1
@@ -165,20 +172,38 @@ def run_config(**changes):
 )  # fmt: skip
 def test_a_run_is_replanned_when_its_end_moves_by_more_than_a_hundredth(room, steps):
     seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
-    assert replan(run_config(), 500, Cost(0.1, 0.0), seconds_left) == steps
+    config = run_config()
+    again = replan(config, 500, Cost(0.1, 0.0), seconds_left, fixed=True)
+    assert again == config.model_copy(update={"steps": steps})
+
+
+def check_length(config, made, again, cost, seconds_left):
+    """The rest of the run ends in time and uses it; a plan that fits within a hundredth may be kept."""
+    more = again.steps - made
+    needed = more * cost.step + watched(more, again.eval_every) * cost.evaluation + CLOSING_SECONDS
+    late = 0.01 * config.steps * cost.step if again == config else 0.0
+    assert 0.9 * seconds_left - 1 <= needed <= seconds_left + late
 
 
 @pytest.mark.parametrize("eval_every", [1, 10, 100, 5000])
 @pytest.mark.parametrize("evaluation", [0.0, 0.02, 0.2])
 @pytest.mark.parametrize("seconds_left", [10.0, 59.0, 300.0])
-def test_a_replanned_run_ends_in_time_and_uses_it(eval_every, evaluation, seconds_left):
+def test_a_replanned_run_ends_in_time_and_keeps_the_interval_that_was_asked_for(eval_every, evaluation, seconds_left):
     config, cost = run_config(steps=5900, eval_every=eval_every), Cost(0.01, evaluation)
-    made = eval_every
-    more = replan(config, made, cost, seconds_left) - made
-    needed = more * cost.step + watched(more, eval_every) * evaluation + CLOSING_SECONDS
-    late = 0.01 * config.steps * cost.step if made + more == config.steps else 0.0  # a plan that nearly fits is kept
-    assert needed <= seconds_left + late
-    assert needed >= 0.9 * seconds_left - 1
+    again = replan(config, eval_every, cost, seconds_left, fixed=True)
+    assert again.eval_every == eval_every
+    check_length(config, eval_every, again, cost, seconds_left)
+
+
+@pytest.mark.parametrize("faster", [0.25, 0.5, 0.9, 1.0, 1.2, 1.9, 3.0, 20.0])
+def test_a_machine_that_changes_its_speed_ends_in_time_with_few_evaluations(faster):
+    before = Cost(0.01, 0.4)
+    config = planned(before, 60.0, time=60.0)
+    made = config.eval_every
+    after, seconds_left = Cost(before.step / faster, before.evaluation), 60.0 - made * before.step
+    again = replan(config, made, after, seconds_left)
+    assert watched(again.steps - made, again.eval_every) <= 2 * EVALUATIONS
+    check_length(config, made, again, after, seconds_left)
 
 
 def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):
