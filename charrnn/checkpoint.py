@@ -136,6 +136,8 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
         vocabulary = _vocabulary(record.vocabulary)
         weights = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
         rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
+        if record.config.layers > len(weights):
+            raise ValueError("it has fewer tensors than its configuration has layers")
         _check_arrays(weights, parameter_shapes(record.config, len(vocabulary)))
         if rest:
             _check_arrays(rest, _training_shapes(record.config, len(vocabulary)))
@@ -195,6 +197,9 @@ def _vocabulary(record: Mapping[str, str]) -> Vocabulary:
     vocabulary = Vocabulary(record["unit"], tuple(record["symbols"]))
     if vocabulary.unit not in ("char", "byte") or list(vocabulary.symbols) != sorted(set(vocabulary.symbols)):
         raise ValueError("its vocabulary is not sorted and distinct")
+    if vocabulary.unit == "byte" and len(vocabulary) != 256:
+        raise ValueError("its vocabulary lacks some bytes")
+    "".join(vocabulary.symbols).encode()  # half a surrogate pair is a UnicodeEncodeError, which is a ValueError
     return vocabulary
 
 
@@ -223,4 +228,7 @@ def _refused(path: Path, why: str) -> DataError:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"its {'.'.join(map(str, first['loc'])) or 'record'}: {first['msg'].lower()}"
     return (str(error).splitlines() or [type(error).__name__])[0]

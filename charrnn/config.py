@@ -18,7 +18,9 @@ from pydantic.fields import FieldInfo
 
 from charrnn.errors import SettingsError
 
-Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+LARGEST = 2**31 - 1
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Width = Annotated[int, Field(ge=1, le=2**16)]
 Finite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -59,9 +61,9 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
-    layers: Positive
-    hidden: Positive
-    embedding: Annotated[int, Field(ge=0, le=2**20)]  # 0: one-hot input
+    layers: Annotated[int, Field(ge=1, le=1000)]
+    hidden: Width
+    embedding: Annotated[int, Field(ge=0, le=2**16)]  # 0: one-hot input
     dropout: Share
     layer_norm: bool = True
     residual: bool = True
@@ -76,8 +78,8 @@ class DataConfig(BaseModel):
     unit: Literal["char", "byte"] = "char"
     validation: str | None = None
     validation_fraction: Share
-    batch_size: Positive
-    seq_length: Positive
+    batch_size: Width
+    seq_length: Width
 
 
 class OptimisationConfig(BaseModel):
@@ -105,6 +107,11 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
 
 CELL_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 CELL_STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
+
+
+def has_residual(config: ModelConfig, layer: int) -> bool:
+    """Whether a layer's input is added to its output: where both are as wide, and the input is not one-hot."""
+    return config.residual and (layer > 0 or config.embedding == config.hidden)
 
 
 def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, ...]]:

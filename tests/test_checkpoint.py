@@ -250,7 +250,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(path, kind):
     elif kind == "FIFO":
         os.mkfifo(path)
     else:
-        path = Path("/dev/zero")
+        path = Path("/dev/null")
     assert "not a regular file" in refusal(path)
 
 

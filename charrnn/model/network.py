@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from charrnn.config import ModelConfig
+from charrnn.config import ModelConfig, has_residual
 from charrnn.model.cells import CELLS, State
 
 NetworkState = list[State]  # one entry per layer
@@ -23,11 +23,11 @@ NetworkState = list[State]  # one entry per layer
 class Layer(nn.Module):
     """One recurrent layer, normalised (Ba et al. 2016), added to its input where the widths match (He et al. 2016)."""
 
-    def __init__(self, config: ModelConfig, inputs: int) -> None:
+    def __init__(self, config: ModelConfig, index: int, inputs: int) -> None:
         super().__init__()
         self.cell = CELLS[config.cell](inputs, config.hidden)
         self.norm = nn.LayerNorm(config.hidden) if config.layer_norm else nn.Identity()
-        self.residual = config.residual and inputs == config.hidden
+        self.residual = has_residual(config, index)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """(T, B, inputs) -> (T, B, H) and the state after the last step."""
@@ -44,7 +44,7 @@ class CharRNN(nn.Module):
         self.config, self.symbols = config, symbols
         self.embedding = nn.Embedding(symbols, config.embedding) if config.embedding else None
         widths = [config.embedding or symbols] + [config.hidden] * config.layers
-        self.layers = nn.ModuleList(Layer(config, width) for width in widths[:-1])
+        self.layers = nn.ModuleList(Layer(config, index, width) for index, width in enumerate(widths[:-1]))
         self.head = nn.Linear(config.hidden, symbols)
 
     def forward(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:

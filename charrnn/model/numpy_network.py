@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.config import ModelConfig
+from charrnn.config import ModelConfig, has_residual
 
 Array = npt.NDArray[np.float32]
 State = tuple[Array, ...]  # of one layer: (h,) or (h, c), each (B, H)
@@ -58,13 +58,13 @@ CELLS: dict[str, tuple[Callable[[Array, State, Array, Array], State], int]] = {
 class _Layer:
     """One layer's weights, laid out for `x @ w`."""
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], index: int, inputs: int) -> None:
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], index: int) -> None:
         cell, norm = f"layers.{index}.cell.", f"layers.{index}.norm."
         self.w_ih = np.ascontiguousarray(weights[cell + "weight_ih_l0"].T)  # (inputs, gates x H)
         self.w_hh = np.ascontiguousarray(weights[cell + "weight_hh_l0"].T)  # (H, gates x H)
         self.b_ih, self.b_hh = weights[cell + "bias_ih_l0"], weights[cell + "bias_hh_l0"]
         self.norm = (weights[norm + "weight"], weights[norm + "bias"]) if config.layer_norm else None
-        self.residual = config.residual and inputs == config.hidden
+        self.residual = has_residual(config, index)
 
     def finish(self, h: Array, inputs: Array) -> Array:
         """What follows the recurrence: LayerNorm and the residual connection."""
@@ -81,8 +81,7 @@ class NumpyNetwork:
     def __init__(self, config: ModelConfig, symbols: int, weights: Mapping[str, Array]) -> None:
         self.config, self.symbols = config, symbols
         self._cell, self._states = CELLS[config.cell]
-        widths = [config.embedding or symbols] + [config.hidden] * config.layers
-        self._layers = [_Layer(config, weights, index, width) for index, width in enumerate(widths[:-1])]
+        self._layers = [_Layer(config, weights, index) for index in range(config.layers)]
         first = self._layers[0]
         one_hot = not config.embedding
         self._inputs = np.eye(symbols, dtype=np.float32) if one_hot else weights["embedding.weight"]  # (V, E)

@@ -24,6 +24,8 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         for number in (*STOPPING, signal.SIGUSR1):
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: the user asked to go on when the terminal closes
             self._before[number] = signal.signal(number, self._note)
         return self
 

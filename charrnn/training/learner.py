@@ -94,7 +94,7 @@ class Learner:
             tuple(self._to_device(tensors[f"state.{index}.{part}"]) for part in names)
             for index in range(self.config.layers)
         ]
-        self._set_generator_state(torch.from_numpy(tensors["generator"].copy()))
+        self._set_generator_state(torch.from_numpy(tensors["generator"].copy()), step)
 
     def average_weights(self) -> Arrays:
         """The averaged weights by name, as arrays that no later step changes."""
@@ -110,8 +110,10 @@ class Learner:
         on_gpu = self.device.type == "cuda"
         return torch.cuda.get_rng_state(self.device) if on_gpu else torch.get_rng_state()
 
-    def _set_generator_state(self, state: Tensor) -> None:
-        if self.device.type == "cuda":
+    def _set_generator_state(self, state: Tensor, step: int) -> None:
+        if state.shape != self._generator_state().shape:  # taken on another kind of device
+            torch.manual_seed(self.config.seed + step)
+        elif self.device.type == "cuda":
             torch.cuda.set_rng_state(state, self.device)
         else:
             torch.set_rng_state(state)

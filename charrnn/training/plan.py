@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.config import RunConfig, Wish, parse_duration
+from charrnn.config import LARGEST, RunConfig, Wish, parse_duration
+from charrnn.errors import SettingsError
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.training.learner import Learner
@@ -87,41 +88,53 @@ def evaluations(cost: Cost | None, steps: int) -> int:
 def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fixed: bool = False) -> RunConfig:
     """`config` with the number of steps that ends in time, seen from `step`; unchanged where that differs by under 1 %.
 
-    Evaluations are spread over the new rest, unless their interval is `fixed`.
+    A rest of twice or half the planned length also gets its evaluations spread anew, unless their interval is `fixed`.
     """
     left = config.steps - step
-    watching = math.ceil(left / config.eval_every) * cost.evaluation + CLOSING_SECONDS
-    fitting = max(1, int(MARGIN * (seconds_left - watching) / cost.step))
-    if abs(fitting - left) < 0.01 * config.steps:
+    fit = fitting(cost, seconds_left, config.eval_every)
+    if abs(fit - left) < 0.01 * config.steps:
         return config
-    changes = {"steps": step + fitting}
-    if not fixed and fitting > 2 * left:
-        changes["eval_every"] = math.ceil(fitting / evaluations(cost, fitting))
-        if config.sample_every == config.eval_every:
-            changes["sample_every"] = changes["eval_every"]
-    return config.model_copy(update=changes)
+    if fixed or left / 2 < fit < 2 * left:
+        return config.model_copy(update={"steps": step + fit})
+    fit = fitting(cost, seconds_left, None)
+    each = math.ceil(fit / evaluations(cost, fit))
+    sampling = each if config.sample_every == config.eval_every else config.sample_every
+    return config.model_copy(update={"steps": step + fit, "eval_every": each, "sample_every": sampling})
+
+
+def fitting(cost: Cost, seconds: float, eval_every: int | None) -> int:
+    """How many steps fit into `seconds`, evaluating every so many (None: as `evaluations` spreads them)."""
+    room = MARGIN * (seconds - CLOSING_SECONDS - cost.evaluation)  # the last one is always made
+    if eval_every is not None:
+        return max(1, int(room / (cost.step + cost.evaluation / eval_every)))
+    return max(1, int((room - min(EVALUATIONS * cost.evaluation, EVALUATION_SHARE * room)) / cost.step))
 
 
 def _length(choices: Choices, wish: Wish, corpus: Corpus, windows: int, cost: Cost | None, seconds_left: float) -> int:
     if wish.get("steps") is not None:
         return int(wish.get("steps"))
     if wish.get("epochs") is not None:
-        return max(1, round(float(wish.get("epochs")) * windows))
+        return _bounded(float(wish.get("epochs")) * windows)
     assert cost is not None
     epochs, why = longest(wish, corpus)
-    seconds = seconds_left if wish.get("time") is not None else DEFAULT_SECONDS
-    room = MARGIN * (seconds - CLOSING_SECONDS - cost.evaluation)
-    room -= min((EVALUATIONS - 1) * cost.evaluation, EVALUATION_SHARE * room)
-    fitting = max(1, int(room / cost.step))
+    asked = wish.get("eval_every")
+    every = None if asked is None else _in_steps(asked, cost, 1)
+    fit = fitting(cost, seconds_left if wish.get("time") is not None else DEFAULT_SECONDS, every)
     if epochs is None:
         choices.reasons["steps"] = f"what fits into --time at {1000 * cost.step:.1f} ms a step"
-        return fitting
+        return _bounded(fit)
     choices.reasons["steps"] = why
-    return min(fitting, max(1, round(epochs * windows)))
+    return min(fit, _bounded(epochs * windows))
+
+
+def _bounded(steps: float) -> int:
+    if steps > LARGEST:
+        raise SettingsError(f"that would be {steps:.3g} steps", "", f"ask for at most {LARGEST:,}")
+    return max(1, round(steps))
 
 
 def _in_steps(asked: Any, cost: Cost | None, default: int) -> int:
     if isinstance(asked, str):
         assert cost is not None
-        return max(1, round(parse_duration(asked) / cost.step))
+        return _bounded(parse_duration(asked) / cost.step)
     return int(asked or default)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from charrnn.checkpoint import SUFFIX, Checkpoint, read_checkpoint, write_checkpoint
-from charrnn.errors import BusyError, DataError, MissingInputError, OutputError, SettingsError
+from charrnn.errors import BusyError, CharrnnError, DataError, MissingInputError, OutputError, SettingsError
 from charrnn.files import remove_leftovers, writing_failed
 
 BEST, CONFIG = f"best{SUFFIX}", "config.yaml"
@@ -48,17 +48,18 @@ class Run:
         for _, path in found:
             try:
                 return read_checkpoint(path, training=True)
-            except DataError as error:
+            except CharrnnError as error:
                 warn(f"passed over a checkpoint: {error}")
         if found:
             raise DataError(f"no checkpoint in {self.path} is whole", "", "restore one, or train under another name")
         return None
 
     def save(self, checkpoint: Checkpoint) -> Path:
-        """Write a resumable checkpoint, then drop all but the newest two."""
-        path = self.path / f"step-{checkpoint.progress.step:08d}{SUFFIX}"
+        """Write a resumable checkpoint, then drop all but it and the one before."""
+        step = checkpoint.progress.step
+        path = self.path / f"step-{step:08d}{SUFFIX}"
         write_checkpoint(path, checkpoint)
-        for _, old in self.steps()[KEPT:]:
+        for _, old in [found for found in self.steps() if found[0] < step][KEPT - 1 :]:
             with contextlib.suppress(OSError):
                 old.unlink()
         return path
@@ -131,10 +132,13 @@ def claimed(run: Run, *, given: bool) -> Run:
     Raises:
         OutputError: the name was given and is taken, or the folder cannot be created.
     """
+    try:
+        run.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_failed(run.path.parent, error) from error
     for number in range(1, 10_000):
         path = run.path if number == 1 else run.path.with_name(f"{run.path.name}-{number}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
         except FileExistsError as error:
             if given:
@@ -153,7 +157,8 @@ def _taken(run: Run) -> OutputError:
 
 def _plain(name: str) -> bool:
     """Whether `name` stays inside the checkpoints folder and reads as one name everywhere."""
-    return 0 < len(name) <= 100 and name[0] not in ".-" and name.isprintable() and not set(name) & set("/\\")
+    fits = 0 < len(name) <= 100 and len(name.encode("utf-8", "surrogateescape")) <= 200
+    return fits and name[0] not in ".-" and name.isprintable() and not set(name) & set("/\\")
 
 
 def find_model(argument: str | None, checkpoints: Path) -> Path:
@@ -165,12 +170,12 @@ def find_model(argument: str | None, checkpoints: Path) -> Path:
     if argument is None:
         return _newest(checkpoints)
     for place in (Path(argument), checkpoints / argument):
-        if place.is_dir():
+        if os.path.isdir(place):  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
             model = Run(place).model()
             if model is None:
                 raise MissingInputError(f"no checkpoint in {place}", "", "train there first, or name another run")
             return model
-        if place.exists():
+        if os.path.lexists(place):
             return place
     remedy = f"name a {SUFFIX} file, a run's folder, or a run in {checkpoints}"
     raise MissingInputError(f"no model is called {argument}", "", remedy)
@@ -180,5 +185,13 @@ def _newest(checkpoints: Path) -> Path:
     files = [path for path in checkpoints.glob(f"*/*{SUFFIX}") if not path.name.startswith(".")]
     if not files:
         raise MissingInputError(f"no model in {checkpoints}", "", "train one: charrnn train corpus.txt")
-    newest = max(files, key=lambda path: path.stat().st_mtime_ns)
+    newest = max(files, key=_age)
     return Run(newest.parent).model() or newest
+
+
+def _age(path: Path) -> int:
+    """When a file was last written; one that its owner has just dropped counts as oldest."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -117,7 +117,7 @@ def usable_device(device: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         present = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         raise SettingsError(
             f"--device {device} cannot be used here", "", f"choose from {', '.join(present)}"
