@@ -56,6 +56,7 @@ def writing_failed(path: Path, error: OSError) -> CharrnnError:
         errno.ENOENT,
         errno.ENOTDIR,
         errno.EISDIR,
+        errno.EEXIST,
         errno.ENAMETOOLONG,
     ):
         return OutputError(f"cannot create {path}", why.lower(), "choose another place or change its permissions")

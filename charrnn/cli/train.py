@@ -1,5 +1,6 @@
 """`charrnn train`: learn from a text."""
 
+import time as clock
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.report.events import Listener
     from charrnn.training.session import Request
+
+STARTED = clock.monotonic()  # a --time counts from when the command was called, not from when torch was loaded
 
 # Parameters of the command that are not settings of a run.
 NOT_SETTINGS = frozenset(
@@ -84,7 +87,7 @@ def train(
     wish = gather_wish(ctx, config)
     from charrnn.training.session import Request
 
-    request = Request(wish, checkpoints, name, resume, init_from)
+    request = Request(wish, checkpoints, name, resume, init_from, STARTED)
     if dry_run or print_config:
         preview(request, print_config, as_json)
     else:

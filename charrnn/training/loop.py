@@ -98,7 +98,9 @@ class Loop:
         p.loss_sum, p.loss_count = 0.0, 0
 
     def _due(self, every: int) -> bool:
-        return self.progress.step > 0 and (self.progress.step % every == 0 or self.progress.step == self.config.steps)
+        """Whether something that happens every so many steps happens now: also at the end, but not just before it."""
+        step, left = self.progress.step, self.config.steps - self.progress.step
+        return step > 0 and (left == 0 or (step % every == 0 and left >= every // 2))
 
     def _observe(self) -> None:
         """Evaluate, sample and save what is due at this step and was not done."""
