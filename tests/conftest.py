@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["OMP_NUM_THREADS"] = "1"  # two test processes with two threads each would only wait for each other
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
 VERSES = (
     "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
@@ -22,7 +23,7 @@ def run(*arguments, cwd, stdin=b"", env=None, timeout=120):
         [COMMAND, *map(str, arguments)],
         cwd=cwd,
         input=stdin,
-        env=clean | {"OMP_NUM_THREADS": "1"} | (env or {}),
+        env=clean | (env or {}),
         capture_output=True,
         timeout=timeout,
         check=False,

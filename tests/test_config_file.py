@@ -150,6 +150,7 @@ def test_missing_file_is_refused(tmp_path, name):
 
 shares = st.floats(0, 1, exclude_max=True)
 counts = st.integers(1, 2**31 - 1)
+widths = st.integers(1, 2**16)
 finite = st.floats(0, exclude_min=True, allow_infinity=False)
 # File names hold any character, and for bytes that are no UTF-8, halves of surrogate pairs.
 names = st.text(st.characters(codec="utf-8") | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))
@@ -159,9 +160,9 @@ tricky = st.sampled_from(
 configs = st.builds(
     RunConfig,
     cell=st.sampled_from(["lstm", "gru", "rnn"]),
-    layers=counts,
-    hidden=counts,
-    embedding=st.integers(0, 2**20),
+    layers=st.integers(1, 1000),
+    hidden=widths,
+    embedding=st.integers(0, 2**16),
     dropout=shares,
     layer_norm=st.booleans(),
     residual=st.booleans(),
@@ -171,8 +172,8 @@ configs = st.builds(
     unit=st.sampled_from(["char", "byte"]),
     validation=st.none() | names | tricky,
     validation_fraction=shares,
-    batch_size=counts,
-    seq_length=counts,
+    batch_size=widths,
+    seq_length=widths,
     steps=counts,
     learning_rate=finite,
     warmup=st.integers(0),
