@@ -99,6 +99,7 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
 
     eval_every: Positive
     save_every: Interval
+    keep: Positive = 2  # resumable checkpoints
     sample_every: Positive
     device: str
     precision: Literal["float32", "bfloat16"]

@@ -64,10 +64,21 @@ class ReaderGoneError(CharrnnError):
     exit_code = 0
 
 
-class StoppedError(CharrnnError):
-    """A signal asked the process to stop; everything learnt is saved (128 + signal number)."""
+class EndedEarlyError(CharrnnError):
+    """A run was asked to stop before its end; everything learnt is saved, and the same line continues."""
+
+
+class StoppedError(EndedEarlyError):
+    """A signal asked the process to stop (128 + signal number)."""
 
     def __init__(self, signal_number: int, what: str = "") -> None:
-        name = signal.Signals(signal_number).name
-        super().__init__(f"stopped by {name}" + (f"; {what}" if what else ""))
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}", what)
         self.exit_code = 128 + signal_number
+
+
+class OutOfTimeError(EndedEarlyError):
+    """The time the job was given is over (0, or what --exit-incomplete says)."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("--max-time is over", "", "the same line continues the run")
+        self.exit_code = exit_code

@@ -1,7 +1,8 @@
 """A file with its final name is whole: the one way this package writes files.
 
 Content goes to a temporary file beside its place, is flushed to disk, renamed over the final name, and the folder is
-flushed too, so that neither a killed process nor a power cut can leave half a file under the final name.
+flushed too, so that neither a killed process nor a power cut can leave half a file under the final name. What is only
+ever appended to (a run's record) is put back to its last whole line when appending fails.
 """
 
 import contextlib
@@ -12,10 +13,16 @@ from pathlib import Path
 from charrnn.errors import CharrnnError, OutputError, StorageError
 
 TEMPORARY_SUFFIX = ".part"
+_NOT_CREATED = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR),
+        *(errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+    }
+)
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all.
+    """Write `content` to `path`, whole or not at all, and read it back.
 
     Raises:
         OutputError: the place cannot be written (missing folder, permissions, read-only).
@@ -23,16 +30,49 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        try:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if temporary.read_bytes() != content:
+            raise StorageError(f"{path} reads back differently than it was written", "", "check the disk")
+        os.replace(temporary, path)  # noqa: PTH105 - the primitives stand together, for the tests that fail them
         flush_folder(path.parent)
     except OSError as error:
+        raise writing_failed(path, error) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append `line` whole, or leave the file as it was; never through a link.
+
+    Raises:
+        OutputError, StorageError: nothing was appended.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            try:
+                _write_all(descriptor, line)
+            except OSError:
+                os.ftruncate(descriptor, end)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
         raise writing_failed(path, error) from error
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """The operating system may take less than it is given."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def flush_folder(folder: Path) -> None:
@@ -46,21 +86,12 @@ def flush_folder(folder: Path) -> None:
 
 def writing_failed(path: Path, error: OSError) -> CharrnnError:
     """The error to raise when writing `path` ended in `error`."""
-    why = error.strerror or type(error).__name__
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageError(f"cannot write {path}", why.lower(), "free some space and run the same command again")
-    if error.errno in (
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EEXIST,
-        errno.ENAMETOOLONG,
-    ):
-        return OutputError(f"cannot create {path}", why.lower(), "choose another place or change its permissions")
-    return StorageError(f"cannot write {path}", why.lower(), "check the disk and run the same command again")
+    why = (error.strerror or type(error).__name__).lower()
+    if error.errno in _NOT_CREATED:
+        return OutputError(f"cannot create {path}", why, "choose another place or change its permissions")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "free some space" if full else "check the disk"
+    return StorageError(f"cannot write {path}", why, f"{remedy} and run the same command again")
 
 
 def remove_leftovers(folder: Path) -> None:

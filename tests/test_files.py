@@ -85,10 +85,12 @@ def test_killed_writer_leaves_the_old_file_and_a_leftover_that_its_owner_removes
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "replace", kill)
+    monkeypatch.setattr(os, "replace", kill)
+    monkeypatch.setattr(Path, "unlink", kill)  # a killed process cleans nothing up
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
+    monkeypatch.undo()
     assert len(names(tmp_path)) == 3
     remove_leftovers(tmp_path)
     assert names(tmp_path) == ["file", "other.part"]

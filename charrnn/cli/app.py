@@ -14,7 +14,7 @@ from charrnn.cli.evaluate import evaluate
 from charrnn.cli.info import info
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
-from charrnn.errors import CharrnnError, ReaderGoneError
+from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError
 
 app = typer.Typer(
     name="charrnn",
@@ -59,6 +59,9 @@ def run(arguments: list[str]) -> int:
         return int(app(arguments, standalone_mode=False) or 0)
     except ReaderGoneError:
         return _leave_silently()
+    except EndedEarlyError as end:
+        say(f"charrnn: {end}")
+        return end.exit_code
     except SystemExit as end:  # the command-line library's own way out of a broken pipe
         return _leave_silently() if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)
     except CharrnnError as error:

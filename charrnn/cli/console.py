@@ -14,7 +14,7 @@ import time
 from typing import Any, BinaryIO
 
 from charrnn.errors import ReaderGoneError, StorageError
-from charrnn.report.events import Evaluated, Event, Notice, Planned, Sampled, Started, Trained
+from charrnn.report.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
 
 # C0 but tab and newline, DEL and C1, zero-width and bidirectional controls, line separators, byte order mark.
 _HIDDEN = [*range(9), *range(11, 32), *range(127, 160), 0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F)]
@@ -185,6 +185,9 @@ def lines_about(event: Event) -> list[str]:
         return [f"{event.run}: {verb}, {event.parameters:,} parameters, {event.steps:,} steps"]
     if isinstance(event, Notice):
         return [event.text]
+    if isinstance(event, RolledBack):
+        rate = f"{event.learning_rate:.3g}"
+        return [f"warning: {event.why}; back at step {event.step} with half the learning rate, {rate}"]
     if isinstance(event, Evaluated):
         best = " best" if event.best else ""
         nats, bits = event.nats_per_char, event.bits_per_char

@@ -57,6 +57,13 @@ Clip = Annotated[float | None, flag("--clip", "Largest global gradient norm. Def
 Ema = Annotated[float | None, flag("--ema", "Decay of the weights' moving average. Default: 0.998.")]
 EvalEvery = Annotated[str | None, flag("--eval-every", "Steps, or a duration such as 30s.")]
 SaveEvery = Annotated[str | None, flag("--save-every", "Steps, or a duration. Default: 5m, and at evaluations.")]
+Keep = Annotated[int | None, flag("--keep", "How many resumable checkpoints to keep, besides the best. Default: 2.")]
+MaxTime = Annotated[
+    str | None, flag("--max-time", "Save and leave in time before this is over, as in 3h50m; the same line continues.")
+]
+ExitIncomplete = Annotated[
+    int, flag("--exit-incomplete", "Exit code if --max-time ends the job with work left.", min=0, max=255)
+]
 SampleEvery = Annotated[str | None, flag("--sample-every", "Steps, or a duration. Default: at evaluations.")]
 Device = Annotated[str | None, flag("--device", "auto, cpu, cuda, cuda:1, mps.")]
 Precision = Annotated[str | None, flag("--precision", "auto, float32 or bfloat16.")]

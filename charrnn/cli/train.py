@@ -12,25 +12,17 @@ from charrnn.cli import options as o
 if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.report.events import Listener
+    from charrnn.training.interruption import Interruption
     from charrnn.training.session import Request
 
 STARTED = clock.monotonic()  # a --time counts from when the command was called, not from when torch was loaded
 
 # Parameters of the command that are not settings of a run.
 NOT_SETTINGS = frozenset(
-    [
-        "ctx",
-        "checkpoints",
-        "name",
-        "resume",
-        "init_from",
-        "config",
-        "dry_run",
-        "print_config",
-        "as_json",
-        "quiet",
-        "verbose",
-    ]
+    {
+        *("ctx", "checkpoints", "name", "resume", "init_from", "config", "max_time", "exit_incomplete"),
+        *("dry_run", "print_config", "as_json", "quiet", "verbose"),
+    }
 )
 
 
@@ -66,6 +58,9 @@ def train(
     eval_every: o.EvalEvery = None,
     save_every: o.SaveEvery = None,
     sample_every: o.SampleEvery = None,
+    keep: o.Keep = None,
+    max_time: o.MaxTime = None,
+    exit_incomplete: o.ExitIncomplete = 0,
     device: o.Device = None,
     precision: o.Precision = None,
     threads: o.Threads = None,
@@ -84,32 +79,40 @@ def train(
     charrnn train src/ --glob "*.py" --time 10m --name code
     charrnn train corpus.txt --name job --steps 20000 --resume
     """
-    wish = gather_wish(ctx, config)
-    from charrnn.training.session import Request
-
-    request = Request(wish, checkpoints, name, resume, init_from, STARTED)
-    if dry_run or print_config:
-        preview(request, print_config, as_json)
-    else:
-        learn(request, view(as_json, quiet), talkative=not (quiet or as_json), verbose=verbose)
+    carry_out(ctx.params, gather_wish(ctx, config))
 
 
-def learn(request: "Request", listener: "Listener", *, talkative: bool, verbose: bool) -> None:
+def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
+    """Train, or only say what would be trained; signals are heard before anything heavy is loaded."""
+    from charrnn.training.interruption import Interruption
+
+    with Interruption(deadline(given["max_time"]), given["exit_incomplete"]) as interruption:
+        from charrnn.training.session import Request
+
+        places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
+        request = Request(wish, *places, STARTED)
+        if given["dry_run"] or given["print_config"]:
+            preview(request, given["print_config"], given["as_json"])
+        else:
+            learn(request, interruption, given)
+
+
+def learn(request: "Request", interruption: "Interruption", given: Mapping[str, Any]) -> None:
     """Run the training to its end, with a table at the close."""
     from charrnn.cli.console import say
     from charrnn.cli.tables import closing_table
-    from charrnn.training.interruption import Interruption
     from charrnn.training.session import opened
 
+    listener = view(given["as_json"], given["quiet"])
     try:
-        with Interruption() as interruption, opened(request, listener, interruption) as loop:
-            if verbose:
+        with opened(request, listener, interruption) as loop:
+            if given["verbose"]:
                 say("".join(f"{key}: {value}\n" for key, value in loop.config.model_dump().items()).rstrip())
             was_complete = loop.progress.step >= loop.config.steps
             loop.go()
     finally:
         getattr(listener, "close", lambda: None)()
-    if talkative:
+    if not (given["quiet"] or given["as_json"]):
         say(closing_table(loop, was_complete, request.checkpoints))
 
 
@@ -117,12 +120,24 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
     """Say what would be trained; train nothing."""
     from charrnn.cli.console import print_result
     from charrnn.cli.tables import config_lines, cost_table
-    from charrnn.training.interruption import Interruption
     from charrnn.training.session import prepare
 
-    with Interruption() as interruption:
-        preparation = prepare(request, interruption.check)
+    preparation = prepare(request)
     print_result(config_lines(request.wish, preparation) if print_config else cost_table(preparation, as_json))
+
+
+def deadline(max_time: str | None) -> float | None:
+    """When to stop and save, on the monotonic clock: a tenth of the time before it is over, at most ten seconds."""
+    from charrnn.config import parse_duration
+    from charrnn.errors import SettingsError
+
+    if max_time is None:
+        return None
+    try:
+        seconds = parse_duration(max_time)
+    except ValueError as error:
+        raise SettingsError(f"--max-time cannot be {max_time!r}", "", str(error)) from error
+    return STARTED + seconds - min(10.0, seconds / 10)
 
 
 def view(as_json: bool, quiet: bool) -> "Listener":

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.files import write_whole, writing_failed
+from charrnn.errors import OutputError, StorageError
+from charrnn.files import append_line, write_whole
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,15 @@ class Trained(Event):
 
 
 @dataclass(frozen=True)
+class RolledBack(Event):
+    """The loss stopped being a number at `diverged_step`; the run goes on from `step` with a smaller learning rate."""
+
+    diverged_step: int
+    learning_rate: float
+    why: str
+
+
+@dataclass(frozen=True)
 class Evaluated(Event):
     """The validation part was scored."""
 
@@ -107,12 +117,27 @@ class RunRecord:
 
     def __init__(self, folder: Path) -> None:
         self.metrics, self.samples = folder / METRICS, folder / SAMPLES
+        self.unwritten: list[tuple[Path, str]] = []
 
     def __call__(self, event: Event) -> None:
-        """Append `event`; both files are complete after every line."""
-        _append(self.metrics, json.dumps(event.as_json(), ensure_ascii=False) + "\n")
-        if isinstance(event, Sampled):
-            _append(self.samples, _rung(event.step, event.nats_per_char, event.text))
+        """Append `event`; what a full disk refuses is kept and appended later.
+
+        Raises:
+            OutputError, StorageError: the run is finished, and its record cannot be written.
+        """
+        try:
+            if isinstance(event, RolledBack):
+                self.wind_back(event.step)
+            self.unwritten.append((self.metrics, json.dumps(event.as_json(), ensure_ascii=False) + "\n"))
+            if isinstance(event, Sampled):
+                self.unwritten.append((self.samples, _rung(event.step, event.nats_per_char, event.text)))
+            while self.unwritten:
+                path, text = self.unwritten[0]
+                append_line(path, text.encode("utf-8", "surrogateescape"))
+                del self.unwritten[0]
+        except (OutputError, StorageError):
+            if isinstance(event, Finished):
+                raise
 
     def wind_back(self, step: int) -> None:
         """Forget what a lost part of the run recorded after `step`."""
@@ -140,11 +165,3 @@ class RunRecord:
 def _rung(step: int, nats: float | None, text: str) -> str:
     score = "" if nats is None else f", {nats:.4f} nats per character"
     return f"--- step {step}{score} ---\n{text}\n\n"
-
-
-def _append(path: Path, text: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-    except OSError as error:
-        raise writing_failed(path, error) from error

@@ -1,15 +1,17 @@
-"""What happens on SIGTERM, SIGHUP, SIGINT and SIGUSR1.
+"""What happens on SIGTERM, SIGHUP, SIGINT and SIGUSR1, and when the time a job was given is over.
 
-A handler only takes a note; `check`, called wherever a run can stop without losing anything, turns the note into a
-StoppedError. So the step in progress is finished, everything is saved, and the process leaves with 128 + the signal's
-number. A second SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a save, and nothing else.
+As long as there is nothing to lose (reading a text, measuring), a signal leaves at once. From `patience` on a handler
+only takes a note, and `check`, called wherever a run can stop without losing anything, turns the note into an error: so
+the step in progress is finished, everything is saved, and the process leaves with 128 + the signal's number. A second
+SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a save, and nothing else.
 """
 
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
-from charrnn.errors import StoppedError
+from charrnn.errors import OutOfTimeError, StoppedError
 
 STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -17,9 +19,10 @@ STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 class Interruption:
     """Catches signals inside a `with` block; the handlers from before are put back afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float | None = None, exit_incomplete: int = 0) -> None:
+        self.deadline, self.exit_incomplete = deadline, exit_incomplete  # on the monotonic clock
         self.stop: int | None = None
-        self._save = False
+        self._patient = self._save = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
@@ -42,11 +45,23 @@ class Interruption:
             raise KeyboardInterrupt
         else:
             self.stop = number
+            if not self._patient:
+                raise StoppedError(number, "before the first step")
+
+    def patience(self) -> None:
+        """From now on there is something to lose: signals wait for the next `check`."""
+        self._patient = True
 
     def check(self) -> None:
-        """Raise StoppedError if a signal asked for it."""
+        """Raise if a signal asked to stop, or if the time is over.
+
+        Raises:
+            StoppedError, OutOfTimeError: save, then leave.
+        """
         if self.stop is not None:
             raise StoppedError(self.stop)
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise OutOfTimeError(self.exit_incomplete)
 
     def save_wanted(self) -> bool:
         """Whether SIGUSR1 came since the last call."""

@@ -30,9 +30,14 @@ class Learner:
     """A network in training. `average` is the network that is evaluated, sampled and shared."""
 
     def __init__(self, config: RunConfig, symbols: int) -> None:
+        self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
+        self.begin()
+
+    def begin(self) -> None:
+        """Everything as before the first step, by the seed alone."""
+        config = self.config
         torch.manual_seed(config.seed)
-        self.config, self.device = config, torch.device(config.device)
-        self.network = CharRNN(config, symbols).to(self.device)
+        self.network = CharRNN(config, self.symbols).to(self.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())

@@ -8,16 +8,18 @@ stopped anywhere goes on as if it had never stopped. Nothing that watches touche
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress
+from torch import Tensor
+
+from charrnn.checkpoint import Progress
 from charrnn.config import RunConfig, parse_duration
 from charrnn.config_file import write_config_file
-from charrnn.errors import DivergedError, StoppedError
-from charrnn.report.events import Evaluated, Finished, Listener, Planned, Sampled, Saved, Trained
+from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageError
+from charrnn.report.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.training.interruption import Interruption
+from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
 from charrnn.training.plan import Cost, replan
 from charrnn.training.run import CONFIG, Run
@@ -25,6 +27,8 @@ from charrnn.training.watch import live_sample, validation_nats
 
 REPORTS = 400  # in a whole run
 REPLANS = 8  # in a run with a time limit
+ROLLBACKS = 3  # in a whole run
+SPIKE = 2.0  # times the loss reported before: worth a warning, never more
 
 
 @dataclass
@@ -36,16 +40,16 @@ class Loop:
     corpus: Corpus
     learner: Learner
     progress: Progress
+    keeper: Keeper
     emit: Listener
     interruption: Interruption
-    made_with: dict[str, str] = field(default_factory=dict)
-    wish: dict[str, Any] = field(default_factory=dict)
     deadline: float | None = None  # on the monotonic clock; None where no --time was given, or on resuming
     cost: Cost | None = None  # as last measured
-    saved_at: float = field(default_factory=time.monotonic)
+    fixed_evaluations: bool = False  # whether --eval-every was asked for
     saved: tuple[int | None, ...] = ()  # what had been done by the newest checkpoint
     clock: float = field(default_factory=time.monotonic)  # when training last began or was reported
     marker: tuple[int, float] = (0, 0.0)  # step and seconds at the last replanning of this session
+    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # losses and norms not looked at yet
 
     @property
     def done(self) -> tuple[int | None, ...]:
@@ -56,46 +60,98 @@ class Loop:
         """Run to the end.
 
         Raises:
-            StoppedError: a signal; the run is saved at the step where it stopped.
-            DivergedError: the loss is no number any more; the last good checkpoint is whole.
+            EndedEarlyError: a signal, or the time is over; the run is saved at the step where it stopped.
+            DivergedError: the loss is no number any more, again and again; the last good checkpoint is whole.
+            StorageError: the last save failed; the checkpoint before it is whole.
         """
-        windows = Lanes(self.corpus.train, self.config.batch_size, self.config.seq_length, self.config.seed)
+        config = self.config
+        windows = Lanes(self.corpus.train, config.batch_size, config.seq_length, config.seed)
         self.clock, self.marker = time.monotonic(), (self.progress.step, self.progress.seconds)
-        try:
-            self._observe()
-            while self.progress.step < self.config.steps:
-                self.interruption.check()
-                self._step(windows)
-                self._observe()
-        except StoppedError:
-            self.save()
-            raise
-        self.save()
+        while True:
+            try:
+                self._learn(windows)
+                break
+            except DivergedError as error:
+                self._roll_back(error)
+            except EndedEarlyError:
+                self._leave()
+                raise
+        self._save(must=True)
         p = self.progress
         self.emit(Finished(p.step, self.run.path.name, p.seconds, p.epoch, p.validation_nats, p.best_nats, p.best_step))
 
-    def _step(self, windows: Lanes) -> None:
-        p = self.progress
-        loss, norm = self.learner.step(windows.window(p.step), p.step)
-        p.step, p.epoch = p.step + 1, (p.step + 1) / windows.windows
-        p.loss_sum, p.loss_count = p.loss_sum + loss.item(), p.loss_count + 1
-        if not math.isfinite(p.loss_sum) or not math.isfinite(norm.item()):
-            raise DivergedError(
-                f"training diverged at step {p.step}",
-                f"loss {loss.item():.3g}, gradient norm {norm.item():.3g}",
-                "lower --learning-rate; the checkpoints written so far are whole",
-            )
-        if self._due(max(1, self.config.steps // REPORTS)):
-            self._report(norm.item())
+    def _learn(self, windows: Lanes) -> None:
+        self._observe()
+        while self.progress.step < self.config.steps:
+            self.interruption.check()
+            p = self.progress
+            self.pending.append(self.learner.step(windows.window(p.step), p.step))
+            p.step, p.epoch = p.step + 1, (p.step + 1) / windows.windows
+            if self._due(max(1, self.config.steps // REPORTS)):
+                self._report()
+            elif self.learner.device.type == "cpu":  # elsewhere looking would wait for the device at every step
+                self._settle()
+            self._observe()
 
-    def _report(self, norm: float) -> None:
-        p, now = self.progress, time.monotonic()
+    def _leave(self) -> None:
+        try:
+            self._settle()
+        except DivergedError:
+            return  # what is on disk is the last good state
+        self._save(must=True)
+        self.emit(Notice(self.progress.step, f"saved at step {self.progress.step}; the same line continues the run"))
+
+    def _settle(self) -> float:
+        """Look at the losses of the steps made since the last look; returns the last gradient norm."""
+        p, last = self.progress, math.nan
+        for loss, norm in self.pending:
+            value, last = loss.item(), norm.item()
+            if not math.isfinite(value) or not math.isfinite(last):
+                what = f"training diverged by step {p.step}"
+                remedy = "lower --learning-rate; the checkpoints written so far are whole"
+                raise DivergedError(what, f"loss {value:.3g}, gradient norm {last:.3g}", remedy)
+            p.loss_sum, p.loss_count = p.loss_sum + value, p.loss_count + 1
+        self.pending.clear()
+        return last
+
+    def _report(self) -> None:
+        norm, p, now = self._settle(), self.progress, time.monotonic()
         elapsed, self.clock = now - self.clock, now
         p.seconds += elapsed
-        speed = p.loss_count * self.config.batch_size * self.config.seq_length / max(elapsed, 1e-9)
+        loss, speed = p.loss_sum / p.loss_count, p.loss_count * self.config.batch_size * self.config.seq_length
         rate = self.learner.optimizer.param_groups[0]["lr"]
-        self.emit(Trained(p.step, p.epoch, p.loss_sum / p.loss_count, norm, rate, speed, p.seconds))
-        p.loss_sum, p.loss_count = 0.0, 0
+        self.emit(Trained(p.step, p.epoch, loss, norm, rate, speed / max(elapsed, 1e-9), p.seconds))
+        if p.last_loss is not None and loss > SPIKE * p.last_loss:
+            self.emit(
+                Notice(p.step, f"warning: the loss jumped from {p.last_loss:.3f} to {loss:.3f}; training goes on")
+            )
+        p.loss_sum, p.loss_count, p.last_loss = 0.0, 0, loss
+
+    def _roll_back(self, error: DivergedError) -> None:
+        """Back to the last good state with half the learning rate; at most ROLLBACKS times."""
+        p, self.pending = self.progress, []
+        if p.rollbacks >= ROLLBACKS:
+            raise error
+        good = self.run.newest_good(lambda text: self.emit(Notice(p.step, text)))
+        config = self.config.model_copy(update={"learning_rate": (good.config if good else self.config).learning_rate})
+        halved = 0.5 ** (p.rollbacks + 1 - (good.progress.rollbacks if good else p.rollbacks))
+        self._use(config.model_copy(update={"learning_rate": config.learning_rate * halved}))
+        if good is not None and good.training is not None:
+            self.learner.restore(good.training, good.weights, good.progress.step)
+            self.progress = good.progress
+        else:
+            self.learner.begin()
+            self.progress = Progress()
+        self.progress.rollbacks, self.saved = p.rollbacks + 1, self.done
+        self.marker = (self.progress.step, self.progress.seconds)
+        self.emit(RolledBack(self.progress.step, p.step, self.config.learning_rate, str(error)))
+
+    def _use(self, config: RunConfig) -> None:
+        self.config = self.learner.config = config
+        try:
+            write_config_file(self.run.path / CONFIG, config)
+        except (StorageError, OutputError) as error:
+            self.emit(Notice(self.progress.step, f"warning: {error}; training goes on"))
 
     def _due(self, every: int) -> bool:
         """Whether something that happens every so many steps happens now: also at the end, but not just before it."""
@@ -106,29 +162,28 @@ class Loop:
         """Evaluate, sample and save what is due at this step and was not done."""
         p, began = self.progress, time.monotonic()
         if self._due(self.config.eval_every) and p.evaluated_step != p.step:
+            self._settle()
             self._evaluate()
         if self._due(self.config.sample_every) and p.sampled_step != p.step:
             self._sample()
         if self._save_due():
-            self.save()
+            self._settle()
+            self._save(must=False)
         if self.deadline is not None and p.step < self.config.steps and self._due(max(1, self.config.steps // REPLANS)):
             self._replan(self.deadline - time.monotonic())
         self.clock += time.monotonic() - began  # watching is not training
 
     def _evaluate(self) -> None:
-        p, best, began = (
-            self.progress,
-            True,
-            time.monotonic(),
-        )  # without a validation part the latest model is the one to share
+        p, began = self.progress, time.monotonic()
+        before, best = (p.best_nats, p.best_step), True  # without a validation part the latest is the one to share
         if len(self.corpus.validation) > 1:
             nats = validation_nats(self.learner.average, self.corpus, self.interruption.check)
             best, p.validation_nats = p.best_nats is None or nats < p.best_nats, nats
-            p.best_nats, p.best_step = (nats, p.step) if best else (p.best_nats, p.best_step)
+            p.best_nats, p.best_step = (nats, p.step) if best else before
             self.emit(Evaluated(p.step, nats, nats / math.log(2), best, p.epoch))
         p.evaluated_step = p.step
-        if best:
-            self.run.save_best(self._checkpoint())
+        if best and not self.keeper.save_best(self.config, p):
+            p.best_nats, p.best_step = before
         if self.cost:
             self.cost = replace(self.cost, evaluation=time.monotonic() - began)
 
@@ -139,10 +194,9 @@ class Loop:
             return
         self.cost = replace(self.cost, step=(p.seconds - seconds) / (p.step - step))
         self.marker = (p.step, p.seconds)
-        config = replan(self.config, p.step, self.cost, seconds_left, fixed=self.wish.get("eval_every") is not None)
+        config = replan(self.config, p.step, self.cost, seconds_left, fixed=self.fixed_evaluations)
         if config != self.config:
-            self.config = self.learner.config = config
-            write_config_file(self.run.path / CONFIG, config)
+            self._use(config)
             self.emit(Planned(p.step, config.steps, (config.steps - p.step) * self.cost.step))
 
     def _sample(self) -> None:
@@ -152,35 +206,16 @@ class Loop:
         self.emit(Sampled(p.step, text, p.validation_nats))
 
     def _save_due(self) -> bool:
-        p = self.progress
-        if self.saved == self.done:
+        wanted, p, every = self.interruption.save_wanted(), self.progress, self.config.save_every
+        if self.saved == self.done or not (wanted or self.keeper.may_try()):
             return False
-        every = self.config.save_every
-        by_count = (
-            self._due(every) if isinstance(every, int) else time.monotonic() - self.saved_at > parse_duration(every)
-        )
-        return self.interruption.save_wanted() or by_count or (p.evaluated_step == p.step and p.step > 0)
+        if isinstance(every, int):
+            regular = self._due(every)
+        else:
+            regular = time.monotonic() - self.keeper.saved_at > parse_duration(every)
+        return wanted or regular or self.keeper.failures > 0 or (p.evaluated_step == p.step and p.step > 0)
 
-    def save(self) -> None:
+    def _save(self, *, must: bool) -> None:
         """Write the whole run as it stands, unless it is on disk already."""
-        if self.saved == self.done:
-            return
-        path = self.run.save(self._checkpoint(self.learner.tensors(self.progress.step)))
-        self.saved, self.saved_at = self.done, time.monotonic()
-        self.emit(Saved(self.progress.step, str(path)))
-
-    def _checkpoint(self, training: dict[str, Any] | None = None) -> Checkpoint:
-        corpus = self.corpus
-        facts = CorpusFacts(
-            fingerprint=corpus.fingerprint, train_symbols=len(corpus.train), validation_symbols=len(corpus.validation)
-        )
-        return Checkpoint(
-            config=self.config,
-            vocabulary=corpus.vocabulary,
-            corpus=facts,
-            progress=self.progress.model_copy(),
-            weights=self.learner.average_weights(),
-            training=training,
-            made_with=self.made_with,
-            wish=self.wish,
-        )
+        if self.saved != self.done and self.keeper.save(self.config, self.progress, must=must):
+            self.saved = self.done

@@ -8,7 +8,6 @@ time limit is under way, `replan` corrects the number now and then, as machines 
 import math
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,20 +34,19 @@ class Cost:
     evaluation: float
 
 
-def measure(config: RunConfig, corpus: Corpus, poll: Callable[[], None]) -> Cost:
+def measure(config: RunConfig, corpus: Corpus) -> Cost:
     """Make a few throw-away steps and one evaluation."""
     learner = Learner(config, len(corpus.vocabulary))
     lanes = Lanes(corpus.train, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
     began = time.monotonic()
     while len(times) < _WARM + 2 or (len(times) < _MOST and time.monotonic() - began < _SECONDS):
-        poll()
         before = time.monotonic()
         learner.step(lanes.window(len(times)), len(times))[0].item()
         times.append(time.monotonic() - before)
     before = time.monotonic()
     if len(corpus.validation) > 1:
-        validation_nats(learner.average, corpus, poll)
+        validation_nats(learner.average, corpus)
     return Cost(statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)]), time.monotonic() - before)
 
 

@@ -23,7 +23,6 @@ from charrnn.files import remove_leftovers, writing_failed
 
 BEST, CONFIG = f"best{SUFFIX}", "config.yaml"
 LOCK = ".lock"
-KEPT = 2  # resumable checkpoints
 _STEP = re.compile(r"step-(\d{8,})\.safetensors")
 
 
@@ -54,12 +53,12 @@ class Run:
             raise DataError(f"no checkpoint in {self.path} is whole", "", "restore one, or train under another name")
         return None
 
-    def save(self, checkpoint: Checkpoint) -> Path:
-        """Write a resumable checkpoint, then drop all but it and the one before."""
+    def save(self, checkpoint: Checkpoint, keep: int = 2) -> Path:
+        """Write a resumable checkpoint, then drop all but it and the `keep` - 1 before."""
         step = checkpoint.progress.step
         path = self.path / f"step-{step:08d}{SUFFIX}"
         write_checkpoint(path, checkpoint)
-        for _, old in [found for found in self.steps() if found[0] < step][KEPT - 1 :]:
+        for _, old in [found for found in self.steps() if found[0] < step][keep - 1 :]:
             with contextlib.suppress(OSError):
                 old.unlink()
         return path

@@ -9,7 +9,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
 from charrnn.training.interruption import Interruption
+from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
 from charrnn.training.loop import Loop
 from charrnn.training.run import CONFIG, Run, claimed, find_model, run_folder
@@ -34,7 +35,7 @@ from charrnn.training.settings import Choices, choose_settings, usable_device
 from charrnn.training.transfer import adapted_weights, adopt_network
 
 # Where a run computes and how it is watched may change between its sessions; what it learns may not.
-MAY_CHANGE = frozenset({"device", "threads", "save_every", "corpus"})
+MAY_CHANGE = frozenset({"device", "threads", "save_every", "keep", "corpus"})
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,15 @@ def opened(request: Request, emit: Listener, interruption: Interruption) -> Iter
     run = run_folder(request.checkpoints, request.name, stem=stem(request.wish), resume=request.resume)
     if request.resume and run.path.exists():
         with run.owned():
+            interruption.patience()
             checkpoint = run.newest_good(lambda text: emit(Notice(0, text)))
             if checkpoint is not None:
                 yield resume(run, request.wish, emit, interruption, checkpoint)
             else:
-                yield start(prepare(request, interruption.check), run, request, emit, interruption)
+                yield start(prepare(request), run, request, emit, interruption)
     else:
-        preparation = prepare(request, interruption.check)
+        preparation = prepare(request)
+        interruption.patience()
         run = claimed(run, given=request.name is not None)
         with run.owned():
             yield start(preparation, run, request, emit, interruption)
@@ -101,7 +104,7 @@ def stem(wish: Wish) -> str:
     return "stdin" if corpus[0] == "-" else path.resolve().name if path.is_dir() else path.stem
 
 
-def prepare(request: Request, poll: Callable[[], None]) -> Preparation:
+def prepare(request: Request) -> Preparation:
     """Read the text, choose what was not asked for and plan the length; writes nothing."""
     wish = request.wish
     if not wish.get("corpus"):
@@ -110,13 +113,12 @@ def prepare(request: Request, poll: Callable[[], None]) -> Preparation:
     if source:
         adopt_network(wish, source.config)
     corpus, share, notices = corpus_of(wish.values)
-    poll()
     choices = choose_settings(wish, corpus, share)
     torch.set_num_threads(choices.values["threads"])
     cost = None
     if plan.needs_measuring(wish):
         unplanned = {"steps": 10**6, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
-        cost = plan.measure(RunConfig.model_validate(choices.values | unplanned), corpus, poll)
+        cost = plan.measure(RunConfig.model_validate(choices.values | unplanned), corpus)
     left = (wish.get("time") or 0.0) - (time.monotonic() - request.began)
     return Preparation(corpus, choices, plan.complete(choices, wish, corpus, cost, left), cost, notices, source)
 
@@ -146,8 +148,10 @@ def start(preparation: Preparation, run: Run, request: Request, emit: Listener, 
         learner.average.load_weights(weights)
         p.notices.append(kept)
     write_config_file(run.path / CONFIG, config)
-    loop = Loop(run, config, corpus, learner, Progress(), telling(RunRecord(run.path), emit), interruption)
-    loop.made_with, loop.wish = made_with(config), dict(request.wish.values)
+    emit = telling(RunRecord(run.path), emit)
+    keeper = Keeper(run, corpus, learner, emit, made_with(config), dict(request.wish.values))
+    loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption)
+    loop.fixed_evaluations = request.wish.get("eval_every") is not None
     if request.wish.get("time"):
         loop.deadline, loop.cost = request.began + request.wish.get("time"), p.cost
     loop.emit(Started(0, run.path.name, p.parameters, config.steps, False))
@@ -173,10 +177,12 @@ def resume(run: Run, wish: Wish, emit: Listener, interruption: Interruption, che
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     record = RunRecord(run.path)
     record.wind_back(progress.step)
-    loop = Loop(run, config, corpus, learner, progress, telling(record, emit), interruption)
-    loop.made_with, loop.wish, loop.saved = made_with(config), dict(checkpoint.wish or {}), loop.done
+    emit = telling(record, emit)
+    keeper = Keeper(run, corpus, learner, emit, made_with(config), dict(checkpoint.wish or {}))
+    loop = Loop(run, config, corpus, learner, progress, keeper, emit, interruption)
+    loop.saved = loop.done
     loop.emit(Started(progress.step, run.path.name, count_parameters(config, corpus.vocabulary), config.steps, True))
-    differing = [key for key, value in loop.made_with.items() if (checkpoint.made_with or {}).get(key) != value]
+    differing = [key for key, value in keeper.made_with.items() if (checkpoint.made_with or {}).get(key) != value]
     if differing:
         text = f"resumed with another {', '.join(differing)}: the last bits of results may differ"
         loop.emit(Notice(progress.step, text))

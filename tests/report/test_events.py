@@ -95,6 +95,12 @@ def test_a_last_line_without_its_newline_is_kept_whole(tmp_path):
     assert record.metrics.read_bytes() == before
 
 
-def test_a_record_without_a_folder_cannot_be_made(tmp_path):
+def test_what_a_record_could_not_write_is_written_later(tmp_path):
+    """A full or lost disk holds nobody up; only a finished run must have its record."""
+    record = RunRecord(tmp_path / "absent")
+    record(EVENTS[0])
     with pytest.raises(OutputError):
-        RunRecord(tmp_path / "absent")(EVENTS[0])
+        record(Finished(9, "r", 1.0, 1.0, None, None, None))
+    (tmp_path / "absent").mkdir()
+    record(EVENTS[1])
+    assert [event["step"] for event in record.read()] == [EVENTS[0].step, 9, EVENTS[1].step]

@@ -2,13 +2,23 @@
 
 import os
 import signal
+import time
 
 import pytest
 
-from charrnn.errors import StoppedError
+from charrnn.errors import OutOfTimeError, StoppedError
 from charrnn.training.interruption import STOPPING, Interruption
 
 CAUGHT = (*STOPPING, signal.SIGUSR1)
+
+
+@pytest.fixture(autouse=True)
+def _default_signals():
+    """Whoever runs the tests may ignore some (nohup, a shell's background jobs)."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (*CAUGHT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def send(number):
@@ -16,8 +26,25 @@ def send(number):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_before_there_is_anything_to_lose_leaves_at_once(number, code):
+    with Interruption(), pytest.raises(StoppedError, match="before the first step") as caught:
+        send(number)
+    assert caught.value.exit_code == code
+
+
+def test_time_that_is_over_stops_at_the_next_check_with_the_code_that_was_asked_for():
+    with Interruption(deadline=time.monotonic() + 0.05, exit_incomplete=99) as interruption:
+        interruption.check()
+        time.sleep(0.06)
+        with pytest.raises(OutOfTimeError) as caught:
+            interruption.check()
+    assert caught.value.exit_code == 99
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_stops_at_the_next_check_with_its_exit_code(number, code):
     with Interruption() as interruption:
+        interruption.patience()
         interruption.check()
         send(number)
         with pytest.raises(StoppedError, match=number.name) as caught:
@@ -27,7 +54,8 @@ def test_a_signal_stops_at_the_next_check_with_its_exit_code(number, code):
 
 @pytest.mark.parametrize("first", STOPPING)
 def test_a_signal_and_then_ctrl_c_leaves_at_once(first):
-    with Interruption():
+    with Interruption() as interruption:
+        interruption.patience()
         send(first)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
@@ -35,6 +63,7 @@ def test_a_signal_and_then_ctrl_c_leaves_at_once(first):
 
 def test_a_second_termination_does_not_tear_the_save_apart():
     with Interruption() as interruption:
+        interruption.patience()
         send(signal.SIGTERM)
         send(signal.SIGTERM)
         send(signal.SIGHUP)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from charrnn.config import RunConfig, Wish
-from charrnn.errors import SettingsError, StoppedError
+from charrnn.errors import SettingsError
 from charrnn.text.corpus import Corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
@@ -208,16 +208,6 @@ def test_a_machine_that_changes_its_speed_ends_in_time_with_few_evaluations(fast
 
 def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):
     monkeypatch.setattr(plan, "_SECONDS", 0.0)
-    polls = []
-    cost = measure(run_config(), corpus_of(100), lambda: polls.append(1))
+    cost = measure(run_config(), corpus_of(100))
     assert 0 < cost.step < 10
     assert 0 < cost.evaluation < 10
-    assert len(polls) >= 6
-
-
-def test_measuring_can_be_interrupted():
-    def stop():
-        raise StoppedError(15)
-
-    with pytest.raises(StoppedError):
-        measure(run_config(), corpus_of(100), stop)
