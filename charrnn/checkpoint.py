@@ -12,6 +12,7 @@ and nothing is believed before it matches. Names, shapes and types must be exact
 
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _DIGEST_MARK = b'{\\"sha256\\":\\"'  # RECORD is JSON inside a JSON string, so i
 _NO_DIGEST = b"0" * 64
 _HEADER_LIMIT = 64 << 20  # bytes; a vocabulary of a million symbols stays below
 _TRAINING = "training/"
+# What reading something else than a checkpoint can end in; all of it is said in one line.
+_UNREADABLE = (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 class Progress(BaseModel):
@@ -126,14 +129,11 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
         MissingInputError: no such file, or unreadable.
         DataError: not a checkpoint, damaged, or not self-consistent; nothing of it was believed.
     """
-    content = _read(path)
     try:
-        record = _Record.model_validate(json.loads(_verified_header(content)["__metadata__"]["charrnn"]))
-        arrays = safetensors.load(content)
-    except (ValidationError, SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise _refused(path, _first_line(error)) from error
-    try:
+        header, content = _verified(path)
+        record = _Record.model_validate(json.loads(header["__metadata__"]["charrnn"]))
         vocabulary = _vocabulary(record.vocabulary)
+        arrays = safetensors.load(content)
         weights = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
         rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
         if record.config.layers > len(weights):
@@ -141,7 +141,15 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
         _check_arrays(weights, parameter_shapes(record.config, len(vocabulary)))
         if rest:
             _check_arrays(rest, _training_shapes(record.config, len(vocabulary)))
-    except (ValueError, KeyError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise _refused(path, _first_line(error)) from error
     if training and not rest:
         raise DataError(
@@ -160,29 +168,37 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
     )
 
 
-def _read(path: Path) -> bytes:
+def _verified(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Header and content of a file whose digest matches; before it does, nothing but the header is held in memory."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise DataError(f"{path} is not a checkpoint", "it is not a regular file", "name a .safetensors file")
-        return path.read_bytes()
+            raise ValueError("it is not a regular file")
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(size - 8, _HEADER_LIMIT):
+                raise ValueError("it is cut short or not a safetensors file")
+            file.seek(0)
+            head = file.read(8 + length)
+            place = _digest_place(head)
+            header: dict[str, Any] = json.loads(head[8:])
+            if 8 + length + _data_size(header) != size:
+                raise ValueError("it is cut short, or something was added to it")
+            digest = hashlib.sha256(head[:place] + _NO_DIGEST + head[place + len(_NO_DIGEST) :])
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+            if digest.hexdigest().encode() != head[place : place + len(_NO_DIGEST)]:
+                raise ValueError("its SHA-256 does not match: the file is damaged")
+            file.seek(0)
+            return header, file.read()
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise MissingInputError(f"cannot read {path}", why, "check the path and its permissions") from error
 
 
-def _verified_header(content: bytes) -> dict[str, Any]:
-    """The parsed header of a file whose digest matches."""
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or length > min(len(content) - 8, _HEADER_LIMIT):
-        raise ValueError("it is cut short or not a safetensors file")
-    place = _digest_place(content)
-    digest = hashlib.sha256(content[:place])
-    digest.update(_NO_DIGEST)
-    digest.update(memoryview(content)[place + len(_NO_DIGEST) :])
-    if digest.hexdigest().encode() != content[place : place + len(_NO_DIGEST)]:
-        raise ValueError("its SHA-256 does not match: the file is damaged")
-    header: dict[str, Any] = json.loads(content[8 : 8 + length])
-    return header
+def _data_size(header: dict[str, Any]) -> int:
+    ends = (int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__")
+    return max(ends, default=0)
 
 
 def _digest_place(content: bytes) -> int:

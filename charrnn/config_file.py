@@ -5,17 +5,27 @@ names its line. All scalars are read as text and typed by the setting they belon
 number is due and `no` is a string where a string is due.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field, TypeAdapter, ValidationError
 
 from charrnn.config import RunConfig
 from charrnn.errors import MissingInputError, SettingsError
 from charrnn.files import write_whole
 
 LIMIT = 1 << 20  # bytes
+# What a call of `train` is given besides the settings of the run.
+CALL_SETTINGS: dict[str, Any] = {
+    "name": str,
+    "resume": bool,
+    "init_from": str,
+    "checkpoints": Path,
+    "max_time": str,
+    "exit_incomplete": Annotated[int, Field(ge=0, le=255)],
+}
 _AROUND = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentStartEvent, yaml.DocumentEndEvent)
 
 
@@ -42,6 +52,19 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise _refused(path, line, (error.problem or "broken YAML").lower()) from error
     except (yaml.YAMLError, UnicodeError, RecursionError) as error:
         raise _refused(path, 1, str(error).splitlines()[0].lower()) from error
+
+
+def take_call_settings(values: dict[str, Any], named: Container[str]) -> dict[str, Any]:
+    """Remove from `values` what belongs to the call and not to the run; returns it typed, but for what was `named`."""
+    found = {}
+    for key in CALL_SETTINGS.keys() & values.keys():
+        value = values.pop(key)
+        if value is not None and key not in named:
+            try:
+                found[key] = TypeAdapter(CALL_SETTINGS[key]).validate_python(value)
+            except ValidationError as error:
+                raise SettingsError(f"{key} cannot be {value!r}", "", error.errors()[0]["msg"].lower()) from error
+    return found
 
 
 def write_config_file(path: Path, config: RunConfig) -> None:

@@ -79,7 +79,7 @@ def train(
     charrnn train src/ --glob "*.py" --time 10m --name code
     charrnn train corpus.txt --name job --steps 20000 --resume
     """
-    carry_out(ctx.params, gather_wish(ctx, config))
+    carry_out(*gather(ctx, config))
 
 
 def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
@@ -127,7 +127,7 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
 
 
 def deadline(max_time: str | None) -> float | None:
-    """When to stop and save, on the monotonic clock: a tenth of the time before it is over, at most ten seconds."""
+    """When to stop and save, on the monotonic clock: two to ten seconds before the time is over."""
     from charrnn.config import parse_duration
     from charrnn.errors import SettingsError
 
@@ -137,7 +137,7 @@ def deadline(max_time: str | None) -> float | None:
         seconds = parse_duration(max_time)
     except ValueError as error:
         raise SettingsError(f"--max-time cannot be {max_time!r}", "", str(error)) from error
-    return STARTED + seconds - min(10.0, seconds / 10)
+    return STARTED + seconds - max(2.0, min(10.0, seconds / 10))
 
 
 def view(as_json: bool, quiet: bool) -> "Listener":
@@ -151,21 +151,20 @@ def view(as_json: bool, quiet: bool) -> "Listener":
     return BarView() if on_terminal() else PlainView()
 
 
-def gather_wish(ctx: typer.Context, config: Path | None) -> "Wish":
-    """Flags, then environment, then the file: the first to ask wins."""
+def gather(ctx: typer.Context, config: Path | None) -> tuple[dict[str, Any], "Wish"]:
+    """What the call is given and what the run is wished to be: flag, environment, file; the first to ask wins."""
     from charrnn.config import Wish, check_one_length
-    from charrnn.config_file import read_config_file
+    from charrnn.config_file import read_config_file, take_call_settings
 
+    given, in_file = dict(ctx.params), read_config_file(config) if config is not None else {}
+    named = {key for key in given if (source := ctx.get_parameter_source(key)) is not None and source.name != "DEFAULT"}
+    given |= take_call_settings(in_file, named)
     asked: dict[str, dict[str, Any]] = {"flag": {}, "environment": {}}
-    for key, value in ctx.params.items():
-        if key not in NOT_SETTINGS and value not in (None, [], ()):
-            source = ctx.get_parameter_source(key)
-            asked["environment" if source is not None and source.name == "ENVIRONMENT" else "flag"][key] = value
-    sources: list[tuple[str, Mapping[str, Any]]] = list(asked.items())
-    if config is not None:
-        sources.append((str(config), read_config_file(config)))
+    for key in named - NOT_SETTINGS:
+        source = ctx.get_parameter_source(key)
+        asked["environment" if source is not None and source.name == "ENVIRONMENT" else "flag"][key] = given[key]
     wish = Wish()
-    for name, values in sources:
+    for name, values in [*asked.items(), (str(config), in_file)]:
         check_one_length(values, name)
         wish.add(values, name)
-    return wish
+    return given, wish

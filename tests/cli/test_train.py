@@ -225,3 +225,33 @@ def charrnn_command():
     from pathlib import Path
 
     return os.fspath(Path(sys.executable).with_name("charrnn"))
+
+
+def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
+    lines = ["name: from-file", "resume: true", "checkpoints: elsewhere", "max_time: 1h", "exit_incomplete: 99"]
+    (corpus.parent / "c.yaml").write_text("\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8"]))
+    done = charrnn("train", "--config", "c.yaml", "--name", "flag-wins", cwd=corpus.parent)
+    assert done.returncode == 0, done.stderr
+    assert (corpus.parent / "elsewhere" / "flag-wins" / "best.safetensors").exists()
+
+
+def test_the_time_of_a_job_ends_it_in_time_and_the_same_line_continues(charrnn, corpus):
+    line = ["train", corpus, *TINY, "--steps", "2000000", "--name", "job", "--resume", "--exit-incomplete", "99"]
+    began = time.monotonic()
+    first = charrnn(*line, "--max-time", "6s", cwd=corpus.parent)
+    assert time.monotonic() - began < 6
+    assert first.returncode == 99
+    step = read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step
+    second = charrnn(*line, "--max-time", "6s", cwd=corpus.parent)
+    assert f"resuming at step {step:,}".encode() in second.stderr
+    assert read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step > step
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no GPU")
+def test_a_model_from_a_gpu_opens_on_a_cpu(charrnn, corpus):
+    flags = ["--steps", "6", "--device", "cuda", "--name", "gpu"]
+    assert charrnn("train", corpus, *TINY, *flags, cwd=corpus.parent).returncode == 0
+    on_gpu = json.loads(charrnn("evaluate", "gpu", "--json", "--device", "cuda", cwd=corpus.parent).stdout)
+    on_cpu = json.loads(charrnn("evaluate", "gpu", "--json", cwd=corpus.parent).stdout)
+    assert on_cpu["nats_per_char"] == pytest.approx(on_gpu["nats_per_char"], abs=1e-4)
