@@ -141,15 +141,7 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
         _check_arrays(weights, parameter_shapes(record.config, len(vocabulary)))
         if rest:
             _check_arrays(rest, _training_shapes(record.config, len(vocabulary)))
-    except (
-        SafetensorError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        OverflowError,
-    ) as error:
+    except _UNREADABLE as error:
         raise _refused(path, _first_line(error)) from error
     if training and not rest:
         raise DataError(

@@ -25,7 +25,7 @@ from charrnn.training.plan import Cost, replan
 from charrnn.training.run import CONFIG, Run
 from charrnn.training.watch import live_sample, validation_nats
 
-REPORTS = 400  # in a whole run
+REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps
 REPLANS = 8  # in a run with a time limit
 ROLLBACKS = 3  # in a whole run
 SPIKE = 2.0  # times the loss reported before: worth a warning, never more
@@ -87,7 +87,7 @@ class Loop:
             p = self.progress
             self.pending.append(self.learner.step(windows.window(p.step), p.step))
             p.step, p.epoch = p.step + 1, (p.step + 1) / windows.windows
-            if self._due(max(1, self.config.steps // REPORTS)):
+            if self._due(min(REPORT_STEPS, max(1, self.config.steps // REPORTS))):
                 self._report()
             elif self.learner.device.type == "cpu":  # elsewhere looking would wait for the device at every step
                 self._settle()

@@ -6,7 +6,6 @@ the same (its fingerprint says so), and so must everything that was asked for
 """
 
 import math
-import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -31,7 +30,7 @@ from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
 from charrnn.training.loop import Loop
 from charrnn.training.run import CONFIG, Run, claimed, find_model, run_folder
-from charrnn.training.settings import Choices, choose_settings, usable_device
+from charrnn.training.settings import Choices, absolute, choose_settings, usable_device
 from charrnn.training.transfer import adapted_weights, adopt_network
 
 # Where a run computes and how it is watched may change between its sessions; what it learns may not.
@@ -81,12 +80,13 @@ def opened(request: Request, emit: Listener, interruption: Interruption) -> Iter
     run = run_folder(request.checkpoints, request.name, stem=stem(request.wish), resume=request.resume)
     if request.resume and run.path.exists():
         with run.owned():
-            interruption.patience()
             checkpoint = run.newest_good(lambda text: emit(Notice(0, text)))
+            preparation = prepare(request) if checkpoint is None else None
+            interruption.patience()
             if checkpoint is not None:
                 yield resume(run, request.wish, emit, interruption, checkpoint)
-            else:
-                yield start(prepare(request), run, request, emit, interruption)
+            elif preparation is not None:
+                yield start(preparation, run, request, emit, interruption)
     else:
         preparation = prepare(request)
         interruption.patience()
@@ -148,7 +148,9 @@ def start(preparation: Preparation, run: Run, request: Request, emit: Listener, 
         learner.average.load_weights(weights)
         p.notices.append(kept)
     write_config_file(run.path / CONFIG, config)
-    emit = telling(RunRecord(run.path), emit)
+    record = RunRecord(run.path)
+    record.wind_back(-1)  # an earlier start may have ended before its first save
+    emit = telling(record, emit)
     keeper = Keeper(run, corpus, learner, emit, made_with(config), dict(request.wish.values))
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption)
     loop.fixed_evaluations = request.wish.get("eval_every") is not None
@@ -198,7 +200,7 @@ def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
             raise SettingsError(what, "resuming continues a run as it was", "leave it away, or use --init-from")
     changes = {key: wish.values[key] for key in MAY_CHANGE - {"corpus"} if wish.get(key) not in (None, "auto")}
     if wish.get("corpus"):
-        changes["corpus"] = [os.path.abspath(path) if path != "-" else path for path in wish.values["corpus"]]  # noqa: PTH100
+        changes["corpus"] = [absolute(place) for place in wish.values["corpus"]]
     return checkpoint.config.model_copy(update=changes)
 
 

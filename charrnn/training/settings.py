@@ -73,7 +73,7 @@ def why_held_out(wish: Wish, share: float) -> str:
 
 
 def choose_settings(wish: Wish, corpus: Corpus, share: float) -> Choices:
-    """Everything but the lengths in steps; those follow from `length_in_steps` or from a measurement."""
+    """Everything but what is counted in steps; `plan.complete` adds that."""
     train = len(corpus.train)
     size = next(size for size in SIZES if train >= size.symbols)
     why = f"for {train:,} training symbols"
@@ -95,8 +95,15 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float) -> Choices:
     chosen.values |= {
         key: value for key, value in wish.values.items() if key in RunConfig.model_fields and key not in chosen.values
     }
-    chosen.values["corpus"] = [os.path.abspath(path) if path != "-" else path for path in wish.values["corpus"]]  # noqa: PTH100
+    chosen.values["corpus"] = [absolute(place) for place in wish.values["corpus"]]
+    if wish.get("validation"):
+        chosen.values["validation"] = absolute(wish.get("validation"))
     return chosen
+
+
+def absolute(place: str) -> str:
+    """A place as it can be found again from another folder; standard input stays what it is."""
+    return place if place == "-" else os.path.abspath(place)  # noqa: PTH100 - links stay links
 
 
 def longest(wish: Wish, corpus: Corpus) -> tuple[float | None, str]:

@@ -41,6 +41,28 @@ def test_time_that_is_over_stops_at_the_next_check_with_the_code_that_was_asked_
     assert caught.value.exit_code == 99
 
 
+def test_the_moment_at_which_the_time_is_over_is_over(monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 10.0)
+    Interruption(deadline=10.5).check()
+    with pytest.raises(OutOfTimeError):
+        Interruption(deadline=10.0).check()
+
+
+def test_running_out_of_time_is_no_failure_unless_it_was_asked_to_be_one():
+    with pytest.raises(OutOfTimeError) as caught:
+        Interruption(deadline=0.0).check()
+    assert caught.value.exit_code == 0
+
+
+def test_a_signal_that_came_before_the_time_was_over_decides_the_exit_code():
+    with Interruption(deadline=0.0, exit_incomplete=99) as interruption:
+        interruption.patience()
+        send(signal.SIGTERM)
+        with pytest.raises(StoppedError) as caught:
+            interruption.check()
+    assert caught.value.exit_code == 143
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
 def test_a_signal_stops_at_the_next_check_with_its_exit_code(number, code):
     with Interruption() as interruption:
@@ -104,3 +126,16 @@ def test_a_hangup_that_nohup_ignores_stays_ignored():
             interruption.check()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_only_a_hangup_can_be_ignored_from_outside():
+    """Whoever started the process may have ignored the others by accident; a scheduler's warning must still arrive."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    with Interruption() as interruption:
+        interruption.patience()
+        send(signal.SIGUSR1)
+        assert interruption.save_wanted()
+        send(signal.SIGTERM)
+        with pytest.raises(StoppedError, match="SIGTERM"):
+            interruption.check()

@@ -1,17 +1,31 @@
 """Names, owners and checkpoints of a run: nothing is overwritten, and what is damaged is passed over aloud."""
 
+import errno
+import fcntl
 import os
+import resource
+import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress, read_checkpoint
 from charrnn.config import RunConfig
-from charrnn.errors import BusyError, CharrnnError, DataError, MissingInputError, OutputError, SettingsError
+from charrnn.errors import (
+    BusyError,
+    CharrnnError,
+    DataError,
+    MissingInputError,
+    OutputError,
+    SettingsError,
+    StorageError,
+)
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.learner import Learner
 from charrnn.training.run import BEST, Run, claimed, find_model, run_folder
@@ -74,7 +88,7 @@ def other_process(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["", ".", "..", "../up", "a/b", "/root", "a\\b", ".hidden", "-x", "--resume", "a\0b", "a\nb", "a\tb", "\x1b[31m",
-     "n" * 101, "\udcff"],
+     "n" * 101, "\udcff", "é" * 99 + "日"],
     ids=ascii,
 )  # fmt: skip
 def test_a_name_that_is_not_one_plain_folder_name_is_refused(tmp_path, name):
@@ -83,7 +97,9 @@ def test_a_name_that_is_not_one_plain_folder_name_is_refused(tmp_path, name):
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["poem", "two words", "🙂", "été", "日本", "a.b_c-d+e", "a..b", "'quoted'", "n" * 100])
+@pytest.mark.parametrize(
+    "name", ["poem", "two words", "🙂", "été", "日本", "a.b_c-d+e", "a..b", "'quoted'", "n" * 100, "é" * 100]
+)
 def test_a_plain_name_becomes_a_folder_of_exactly_that_name(tmp_path, name):
     run = claimed(run_folder(tmp_path / "checkpoints", name, stem="poem", resume=False), given=True)
     assert run.path.is_dir()
@@ -96,12 +112,24 @@ def test_a_name_too_long_for_the_disk_is_refused_in_words(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "stem", ["poem", "two words", "../../up", "..", "...", "-", "--help", "", "🙂", "日本", ".hidden", "a\nb", "a\0b"]
-)
+    "stem",
+    ["poem", "two words", "../../up", "..", "...", "-", "--help", "", "🙂", "日本", ".hidden", "a\nb", "a\0b", "n" * 250,
+     "日" * 80],
+    ids=lambda stem: ascii(stem[:16]),
+)  # fmt: skip
 def test_a_run_that_nobody_named_gets_a_plain_name_in_the_folder(tmp_path, stem):
-    run = claimed(run_folder(tmp_path, None, stem=stem, resume=False), given=False)
-    assert run.path.parent == tmp_path
-    assert run_folder(tmp_path, run.path.name, stem="", resume=True).path == run.path
+    for _ in range(2):  # the second one is numbered
+        run = claimed(run_folder(tmp_path, None, stem=stem, resume=False), given=False)
+        assert run.path.parent == tmp_path
+        assert run_folder(tmp_path, run.path.name, stem="", resume=True).path == run.path
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("poem", "poem"), ("a.b_c-d+e", "a.b_c-d+e"), ("two  words", "two-words"), ("-.été.-", "été"), ("?", "run")],
+)
+def test_a_run_that_nobody_named_is_called_after_its_text(tmp_path, stem, name):
+    assert run_folder(tmp_path, None, stem=stem, resume=False).path == tmp_path / name
 
 
 def test_a_taken_name_is_refused(tmp_path):
@@ -109,6 +137,7 @@ def test_a_taken_name_is_refused(tmp_path):
     with pytest.raises(OutputError, match="--resume") as caught:
         run_folder(tmp_path, "poem", stem="x", resume=False)
     assert caught.value.exit_code == 73
+    assert f"the run poem exists in {tmp_path}; choose another --name" in str(caught.value)
     with pytest.raises(OutputError, match="--resume"):
         claimed(Run(tmp_path / "poem"), given=True)
 
@@ -128,11 +157,38 @@ def test_runs_that_nobody_named_are_numbered_and_overwrite_nothing(tmp_path):
     assert [(tmp_path / name / "mine").read_text() for name in names] == ["0", "1", "2"]
 
 
+def test_folders_above_a_new_run_are_made(tmp_path):
+    assert claimed(Run(tmp_path / "all" / "my" / "poem"), given=True).path.is_dir()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path, given):
+    with pytest.raises(OutputError, match="file name too long") as caught:
+        claimed(Run(tmp_path / ("n" * 300)), given=given)
+    assert str(tmp_path / ("n" * 300)) in str(caught.value)
+
+
+def test_numbering_ends_somewhere(tmp_path, monkeypatch):
+    tried, mkdir = [], Path.mkdir
+
+    def taken(path, **options):
+        if options:
+            return mkdir(path, **options)
+        tried.append(path.name)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    monkeypatch.setattr(Path, "mkdir", taken)
+    with pytest.raises(OutputError, match="choose another --name"):
+        claimed(Run(tmp_path / "poem"), given=False)
+    assert tried == ["poem", *(f"poem-{number}" for number in range(2, 10_000))]
+
+
 @pytest.mark.parametrize("given", [True, False])
 def test_a_file_in_place_of_the_checkpoints_folder_is_not_called_a_taken_name(tmp_path, given):
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(OutputError) as caught:
         claimed(Run(tmp_path / "checkpoints" / "poem"), given=given)
+    assert f"cannot create {tmp_path / 'checkpoints'};" in str(caught.value)
     assert "--resume" not in str(caught.value)
     assert "--name" not in str(caught.value)
 
@@ -145,6 +201,31 @@ def test_only_the_newest_two_checkpoints_and_the_best_are_kept(tmp_path):
     names = sorted(path.name for path in run.path.iterdir())
     assert names == [BEST, "step-00000003.safetensors", "step-00000004.safetensors"]
     assert read_checkpoint(run.path / BEST).progress.step == 1
+
+
+def test_a_run_keeps_its_files_under_the_names_that_users_are_told(tmp_path):
+    run = Run(tmp_path)
+    assert run.save(at_step(7)) == tmp_path / "step-00000007.safetensors"
+    assert run.save_best(at_step(7)) == tmp_path / "best.safetensors"
+    with run.owned():
+        assert {path.name for path in tmp_path.iterdir()} == {"step-00000007.safetensors", "best.safetensors", ".lock"}
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 9])
+def test_as_many_checkpoints_are_kept_as_were_asked_for(tmp_path, keep):
+    run = saved(tmp_path / "run")
+    for step in range(1, 6):
+        run.save(at_step(step), keep)
+    assert [step for step, _ in run.steps()] == [5, 4, 3, 2, 1][:keep]
+
+
+def test_an_old_checkpoint_that_cannot_be_dropped_does_not_fail_the_save(tmp_path):
+    run = saved(tmp_path / "run", 1, 2)
+    old = run.path / "step-00000001.safetensors"
+    old.unlink()
+    old.mkdir()  # a folder cannot be unlinked
+    assert run.save(at_step(3)).exists()
+    assert [step for step, _ in run.steps()] == [3, 2, 1]
 
 
 def test_checkpoints_are_ordered_by_number_beyond_eight_digits(tmp_path):
@@ -204,6 +285,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         run.newest_good(said.append)
     assert caught.value.exit_code == 65
+    assert str(run.path) in str(caught.value)
     assert len(said) == 2
 
 
@@ -234,10 +316,34 @@ def test_without_a_name_the_newest_run_is_meant(two_runs):
     assert find_model(None, two_runs) == two_runs / "old" / BEST
 
 
+def test_a_file_that_a_system_hides_is_no_model(two_runs):
+    (two_runs / "third").mkdir()
+    (two_runs / "third" / "._best.safetensors").write_bytes(b"")  # as some systems leave beside each file they copy
+    assert find_model(None, two_runs) == two_runs / "new" / "step-00000002.safetensors"
+
+
+def test_a_model_that_somebody_put_into_a_folder_under_a_name_of_its_own_is_found(tmp_path):
+    shared = tmp_path / "gift" / "sonnets.safetensors"
+    shared.parent.mkdir()
+    shared.write_bytes(b"")
+    assert find_model(None, tmp_path) == shared
+
+
+def test_a_place_that_exists_goes_before_a_run_of_the_same_name(two_runs, tmp_path_factory, monkeypatch):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    assert find_model("old", two_runs) == two_runs / "old" / BEST
+    (here / "old").symlink_to("nowhere")
+    assert find_model("old", two_runs) == Path("old")  # reading it will say what is wrong
+
+
 def test_a_checkpoint_that_vanishes_meanwhile_does_not_hide_the_others(two_runs):
     (two_runs / "third").mkdir()
     (two_runs / "third" / "step-00000009.safetensors").symlink_to(two_runs / "gone")  # listed, but not there any more
     assert find_model(None, two_runs) == two_runs / "new" / "step-00000002.safetensors"
+    for path in two_runs.glob("*/*"):
+        os.utime(path, (1, 1), follow_symlinks=False)
+    assert find_model(None, two_runs).parent.name in ("old", "new")
 
 
 @pytest.mark.parametrize("argument", [None, "nobody", "empty", "n" * 300, "a/b/c"], ids=lambda value: str(value)[:6])
@@ -246,12 +352,62 @@ def test_a_model_that_is_missing_is_refused(tmp_path, argument):
     with pytest.raises(MissingInputError) as caught:
         find_model(argument, tmp_path)
     assert caught.value.exit_code == 66
+    assert str(tmp_path) in str(caught.value)
+    assert argument is None or argument in str(caught.value)
 
 
 def test_a_second_owner_is_told_who_the_first_one_is(tmp_path, other_process):
-    with pytest.raises(BusyError, match=f"process {other_process.pid} on ") as caught, Run(tmp_path / "run").owned():
+    who = rf"process {other_process.pid} on {socket.gethostname()} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d; wait"
+    with pytest.raises(BusyError, match=who) as caught, Run(tmp_path / "run").owned():
         pytest.fail("two owners")
     assert caught.value.exit_code == 75
+    assert str(tmp_path / "run") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"\xff", b"1234", b"[]", b"null", b"{", b'{"pid": 1}', b"[" * 100_000], ids=ascii
+)
+def test_a_second_owner_is_refused_in_words_whatever_the_lock_says(tmp_path, left):
+    with (tmp_path / ".lock").open("wb") as lock:
+        lock.write(left)
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(BusyError, match="its owner is not known"), Run(tmp_path).owned():
+            pytest.fail("two owners")
+    assert (tmp_path / ".lock").read_bytes() == left
+
+
+def test_a_new_owner_replaces_what_the_one_before_left_in_the_lock(tmp_path):
+    (tmp_path / ".lock").write_text("x" * 1000)
+    with Run(tmp_path).owned(), pytest.raises(BusyError, match=f"process {os.getpid()} on "):
+        Run(tmp_path).owned().__enter__()
+
+
+@contextmanager
+def full_disk():
+    """While it lasts this process cannot make any file longer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_run_that_cannot_be_owned_because_the_disk_is_full_is_an_error_in_words(tmp_path):
+    with full_disk(), pytest.raises(StorageError) as caught, Run(tmp_path).owned():
+        pytest.fail("owned without a word of it on disk")
+    assert caught.value.exit_code == 74
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_lock_that_is_a_link_does_not_touch_what_it_leads_to(tmp_path):
+    (tmp_path / "diary.txt").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "diary.txt")
+    with pytest.raises(OutputError), Run(tmp_path / "run").owned():
+        pytest.fail("owned through a link")
+    assert (tmp_path / "diary.txt").read_text() == "mine"
 
 
 def test_a_killed_owner_leaves_the_run_free(tmp_path, other_process):

@@ -1,0 +1,82 @@
+"""The README's recipes for batch jobs, run as they stand there, with a stand-in for the scheduler."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from charrnn.checkpoint import read_checkpoint
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+TINY = "--hidden 12 --embedding 4 --batch-size 2 --seq-length 8 --precision float32 --eval-every 100000 --name"
+
+
+def recipe(heading):
+    """The code block below `heading` in the README."""
+    return README.split(f"**{heading}")[1].split("```")[1].removeprefix("bash").strip() + "\n"
+
+
+@pytest.fixture
+def place(corpus):
+    """A folder with `corpus.txt`, and an environment in which only `charrnn`, the shell and a scheduler exist."""
+    corpus.rename(corpus.parent / "corpus.txt")
+    commands = corpus.parent / "bin"
+    commands.mkdir()
+    (commands / "charrnn").symlink_to(Path(sys.executable).with_name("charrnn"))
+    (commands / "scontrol").write_text('#!/bin/sh\necho "$@" >> requeued\n')
+    (commands / "scontrol").chmod(0o755)
+    return corpus.parent, {"PATH": f"{commands}:/usr/bin:/bin", "SLURM_JOB_ID": "17", "OMP_NUM_THREADS": "1"}
+
+
+def trained(metrics, process):
+    while not (metrics.exists() and '"trained"' in metrics.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
+def test_a_warned_job_saves_itself_and_is_queued_again(place):
+    folder, env = place
+    script = recipe("Slurm.").replace("--name", TINY)
+    process = subprocess.Popen(["bash", "-c", script], cwd=folder, env=env, stderr=subprocess.DEVNULL)
+    trained(folder / "checkpoints" / "big" / "metrics.jsonl", process)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=30)
+    assert (folder / "requeued").read_text() == "requeue 17\n"
+    newest = max((folder / "checkpoints" / "big").glob("step-*.safetensors"))
+    assert read_checkpoint(newest, training=True).progress.step > 0
+
+
+def test_a_job_whose_time_is_over_is_queued_again(place):
+    folder, env = place
+    script = recipe("Slurm.").replace("--name", TINY).replace("3h50m", "8s")
+    subprocess.run(["bash", "-c", script], cwd=folder, env=env, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    assert (folder / "requeued").read_text() == "requeue 17\n"
+
+
+def test_cron_needs_no_terminal_no_home_and_stays_silent(place):
+    folder, env = place
+    line = recipe("cron").split("* * * *")[1].replace("--name", TINY).replace("200000", "30")
+    line = line.replace("/data/corpus.txt", str(folder / "corpus.txt")).replace("/data/runs", str(folder / "runs"))
+    for _ in range(2):
+        done = subprocess.run(["sh", "-c", line], cwd="/", env=env, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (folder / "runs" / "hourly" / "best.safetensors").exists()
+
+
+def test_the_shell_loop_gets_there_whatever_kills_it(place):
+    folder, env = place
+    script = recipe("A plain shell loop").replace("--name", f"--save-every 20 {TINY}").replace("20000", "3000")
+    script = script.replace("sleep 10", "sleep 0.1")
+    process = subprocess.Popen(["bash", "-c", script], cwd=folder, env=env, stderr=subprocess.DEVNULL)
+    run = folder / "checkpoints" / "job"
+    while not list(run.glob("step-*.safetensors")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    owner = int((run / ".lock").read_text().split('"pid": ')[1].split(",")[0])
+    os.kill(owner, signal.SIGKILL)
+    assert process.wait(timeout=60) == 0
+    assert (run / "step-00003000.safetensors").exists()
