@@ -17,15 +17,15 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from charrnn.config import CELL_STATES, RunConfig, parameter_shapes
+from charrnn.config import RunConfig, parameter_shapes, training_shapes
 from charrnn.errors import DataError, MissingInputError
 from charrnn.files import write_whole
 from charrnn.text.vocabulary import Vocabulary
@@ -34,29 +34,39 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 SUFFIX = ".safetensors"
 _DIGEST_MARK = b'{\\"sha256\\":\\"'  # RECORD is JSON inside a JSON string, so its quotes are escaped
 _NO_DIGEST = b"0" * 64
-_HEADER_LIMIT = 64 << 20  # bytes; a vocabulary of a million symbols stays below
+_HEADER_LIMIT = 16 << 20  # bytes; a vocabulary of a million symbols stays below
+_BRACKETS, _COMMAS = 200_000, 1_000_000  # in a header; a thousand layers stay below
 _TRAINING = "training/"
 # What reading something else than a checkpoint can end in; all of it is said in one line.
 _UNREADABLE = (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
+Count = Annotated[int, Field(ge=0)]
+
+
 class Progress(BaseModel):
     """How far a run is: plain numbers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    step: int = 0
+    step: Count = 0
     epoch: float = 0.0
     seconds: float = 0.0  # spent training, over all sessions
     validation_nats: float | None = None  # per character, at `evaluated_step`
-    evaluated_step: int | None = None
-    sampled_step: int | None = None
+    evaluated_step: Count | None = None
+    sampled_step: Count | None = None
     best_nats: float | None = None
-    best_step: int | None = None
+    best_step: Count | None = None
     loss_sum: float = 0.0  # of the steps since the last reported one
-    loss_count: int = 0
+    loss_count: Count = 0
     last_loss: float | None = None  # as last reported
-    rollbacks: int = 0
+    rollbacks: Count = 0
+
+    @model_validator(mode="after")
+    def _scores_have_steps(self) -> Self:
+        if (self.best_nats is None) != (self.best_step is None):
+            raise ValueError("the best score has no step")
+        return self
 
 
 class CorpusFacts(BaseModel):
@@ -65,8 +75,8 @@ class CorpusFacts(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     fingerprint: str
-    train_symbols: int
-    validation_symbols: int
+    train_symbols: Count
+    validation_symbols: Count
 
 
 class _Record(BaseModel):
@@ -130,19 +140,15 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
         DataError: not a checkpoint, damaged, or not self-consistent; nothing of it was believed.
     """
     try:
-        header, content = _verified(path)
-        record = _Record.model_validate(json.loads(header["__metadata__"]["charrnn"]))
-        vocabulary = _vocabulary(record.vocabulary)
+        record, vocabulary, content = _verified(path)
         arrays = safetensors.load(content)
-        weights = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
-        rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
-        if record.config.layers > len(weights):
-            raise ValueError("it has fewer tensors than its configuration has layers")
-        _check_arrays(weights, parameter_shapes(record.config, len(vocabulary)))
-        if rest:
-            _check_arrays(rest, _training_shapes(record.config, len(vocabulary)))
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"tensor {name} holds values that are not finite numbers")
     except _UNREADABLE as error:
         raise _refused(path, _first_line(error)) from error
+    weights = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
+    rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
     if training and not rest:
         raise DataError(
             f"{path} holds a model, not a run", "it has no optimiser state", "use --init-from to start from it"
@@ -160,37 +166,53 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
     )
 
 
-def _verified(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Header and content of a file whose digest matches; before it does, nothing but the header is held in memory."""
+def _verified(path: Path) -> tuple[_Record, Vocabulary, bytes]:
+    """What a file whose digest matches holds; before it does, nothing but the header is kept in memory."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("it is not a regular file")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, _HEADER_LIMIT):
+            size, head = os.fstat(file.fileno()).st_size, file.read(8)
+            length = int.from_bytes(head, "little")
+            if length > min(size - 8, _HEADER_LIMIT):
                 raise ValueError("it is cut short or not a safetensors file")
-            file.seek(0)
-            head = file.read(8 + length)
+            head += file.read(length)
             place = _digest_place(head)
-            header: dict[str, Any] = json.loads(head[8:])
-            if 8 + length + _data_size(header) != size:
-                raise ValueError("it is cut short, or something was added to it")
+            record, vocabulary = _record(head[8:], size - 8 - length)
             digest = hashlib.sha256(head[:place] + _NO_DIGEST + head[place + len(_NO_DIGEST) :])
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
             if digest.hexdigest().encode() != head[place : place + len(_NO_DIGEST)]:
                 raise ValueError("its SHA-256 does not match: the file is damaged")
             file.seek(0)
-            return header, file.read()
+            return record, vocabulary, file.read()
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise MissingInputError(f"cannot read {path}", why, "check the path and its permissions") from error
 
 
-def _data_size(header: dict[str, Any]) -> int:
-    ends = (int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__")
-    return max(ends, default=0)
+def _record(header: bytes, data_size: int) -> tuple[_Record, Vocabulary]:
+    """Parse a header, and hold its tensors against its own configuration and the size of what follows."""
+    if header.count(b"[") + header.count(b"{") > _BRACKETS or header.count(b",") > _COMMAS:
+        raise ValueError("its header is no list of tensors")
+    entries = json.loads(header)
+    record = _Record.model_validate(json.loads(entries.pop("__metadata__")["charrnn"]))
+    vocabulary = _vocabulary(record.vocabulary)
+    if record.config.layers > len(entries):
+        raise ValueError("it has fewer tensors than its configuration has layers")
+    shapes: dict[str, tuple[int, ...] | None] = dict(parameter_shapes(record.config, len(vocabulary)))
+    if any(name.startswith(_TRAINING) for name in entries):
+        more = training_shapes(record.config, len(vocabulary))
+        shapes |= {_TRAINING + name: shape for name, shape in more.items()}
+    if set(entries) != set(shapes):
+        raise ValueError(f"its tensors are not those of its configuration: {sorted(set(entries) ^ set(shapes))[0]}")
+    for name, shape in shapes.items():
+        dtype, found = ("U8" if shape is None else "F32"), tuple(entries[name]["shape"])
+        if entries[name]["dtype"] != dtype or found != (found[:1] if shape is None else shape):
+            raise ValueError(f"tensor {name} is {entries[name]['dtype']} {found}, not what its configuration implies")
+    if max(int(entry["data_offsets"][1]) for entry in entries.values()) != data_size:
+        raise ValueError("it is cut short, or something was added to it")
+    return record, vocabulary
 
 
 def _digest_place(content: bytes) -> int:
@@ -205,30 +227,12 @@ def _vocabulary(record: Mapping[str, str]) -> Vocabulary:
     vocabulary = Vocabulary(record["unit"], tuple(record["symbols"]))
     if vocabulary.unit not in ("char", "byte") or list(vocabulary.symbols) != sorted(set(vocabulary.symbols)):
         raise ValueError("its vocabulary is not sorted and distinct")
+    if not len(vocabulary):
+        raise ValueError("its vocabulary is empty")
     if vocabulary.unit == "byte" and len(vocabulary) != 256:
         raise ValueError("its vocabulary lacks some bytes")
     "".join(vocabulary.symbols).encode()  # half a surrogate pair is a UnicodeEncodeError, which is a ValueError
     return vocabulary
-
-
-def _training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...] | None]:
-    shapes: dict[str, tuple[int, ...] | None] = {"generator": None}
-    for name, shape in parameter_shapes(config, symbols).items():
-        shapes |= {f"{kind}.{name}": shape for kind in ("weights", "moment1", "moment2")}
-    for layer in range(config.layers):
-        shapes |= {f"state.{layer}.{part}": (config.batch_size, config.hidden) for part in CELL_STATES[config.cell]}
-    return shapes
-
-
-def _check_arrays(arrays: Arrays, shapes: Mapping[str, tuple[int, ...] | None]) -> None:
-    if set(arrays) != set(shapes):
-        raise ValueError(f"its tensors are not those of its configuration: {sorted(set(arrays) ^ set(shapes))[0]}")
-    for name, shape in shapes.items():
-        array = arrays[name]
-        if array.dtype != (np.uint8 if shape is None else np.float32) or (shape is not None and array.shape != shape):
-            raise ValueError(f"tensor {name} is {array.dtype} {array.shape}, not what its configuration implies")
-        if shape is not None and not np.isfinite(array).all():
-            raise ValueError(f"tensor {name} holds values that are not finite numbers")
 
 
 def _refused(path: Path, why: str) -> DataError:
@@ -238,5 +242,6 @@ def _refused(path: Path, why: str) -> DataError:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"its {'.'.join(map(str, first['loc'])) or 'record'}: {first['msg'].lower()}"
+        place = ".".join(map(str, first["loc"])) or "record"
+        return " ".join(f"its {place}: {first['msg'].lower()}".split())
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -103,7 +103,7 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
     sample_every: Positive
     device: str
     precision: Literal["float32", "bfloat16"]
-    threads: Positive
+    threads: Annotated[int, Field(ge=1, le=1024)]
 
 
 CELL_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -127,6 +127,16 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
             shapes |= {norm + "weight": (hidden,), norm + "bias": (hidden,)}
         inputs = hidden
     return shapes | {"head.weight": (symbols, hidden), "head.bias": (symbols,)}
+
+
+def training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...] | None]:
+    """Name and shape of everything else that resuming needs; None is a byte string of any length."""
+    shapes: dict[str, tuple[int, ...] | None] = {"generator": None}
+    for name, shape in parameter_shapes(config, symbols).items():
+        shapes |= {f"{kind}.{name}": shape for kind in ("weights", "moment1", "moment2")}
+    for layer in range(config.layers):
+        shapes |= {f"state.{layer}.{part}": (config.batch_size, config.hidden) for part in CELL_STATES[config.cell]}
+    return shapes
 
 
 # Asked for, but not part of what a run is: they say how many steps there are, and when to look.

@@ -5,6 +5,7 @@ names its line. All scalars are read as text and typed by the setting they belon
 number is due and `no` is a string where a string is due.
 """
 
+import os
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,8 +51,8 @@ def read_config_file(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise _refused(path, line, (error.problem or "broken YAML").lower()) from error
-    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
-        raise _refused(path, 1, str(error).splitlines()[0].lower()) from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise _refused(path, 1, (str(error).splitlines() or ["broken YAML"])[0].lower()) from error
 
 
 def take_call_settings(values: dict[str, Any], named: Container[str]) -> dict[str, Any]:
@@ -62,8 +63,13 @@ def take_call_settings(values: dict[str, Any], named: Container[str]) -> dict[st
         if value is not None and key not in named:
             try:
                 found[key] = TypeAdapter(CALL_SETTINGS[key]).validate_python(value)
+                os.fsencode(value)  # a name that no file can have is refused here
             except ValidationError as error:
                 raise SettingsError(f"{key} cannot be {value!r}", "", error.errors()[0]["msg"].lower()) from error
+            except UnicodeError as error:
+                raise SettingsError(f"{key} cannot be {value!r}", "", "no file can have this name") from error
+            if "\0" in value:
+                raise SettingsError(f"{key} cannot be {value!r}", "", "no file can have this name")
     return found
 
 

@@ -26,7 +26,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises:
         OutputError: the place cannot be written (missing folder, permissions, read-only).
-        StorageError: writing began and failed (disk full, quota, hardware); the old file, if any, is untouched.
+        StorageError: writing failed (disk full, quota, hardware); what has the final name is whole, old or new.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
@@ -76,10 +76,13 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make renames and new names inside `folder` durable."""
+    """Make renames and new names inside `folder` durable, where its filesystem can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network filesystems know no such thing
+            raise
     finally:
         os.close(descriptor)
 

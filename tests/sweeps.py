@@ -12,6 +12,7 @@ model, the record without its clocks, the samples, the progress. One process is 
 """
 
 import argparse
+import contextlib
 import errno
 import functools
 import importlib
@@ -42,10 +43,11 @@ from charrnn.text import corpus
 from charrnn.training import learner, loop, plan, run, session, watch
 
 TEXT = "the quick brown fox jumps over the lazy dog; " * 14  # 630 characters: a tenth is held out
-FLAGS = (
-    "--hidden 12 --embedding 6 --layers 2 --dropout 0.5 --batch-size 3 --seq-length 8 --precision float32 --threads 1 "
-    "--learning-rate 0.01 --save-every 3 --eval-every 10 --name r --resume --checkpoints ."
-).split()
+FLAGS = [
+    *("--hidden", "12", "--embedding", "6", "--layers", "2", "--dropout", "0.5", "--batch-size", "3"),
+    *("--seq-length", "8", "--precision", "float32", "--threads", "1", "--learning-rate", "0.01"),
+    *("--save-every", "3", "--eval-every", "10", "--name", "r", "--resume", "--checkpoints", "."),
+]
 SAVE_EVERY, RATE = 3, 0.01  # as in FLAGS
 CLOCKS = {"seconds", "symbols_per_second"}
 PRIMITIVES = frozenset({"write", "fsync", "replace", "unlink"})
@@ -146,13 +148,13 @@ class Lab:
         length = length or ["--steps", str(self.steps)]
         return Child(folder, ["train", str(self.text), *FLAGS, *length], prepare)
 
-    def ends_the_same(self, folder, prepare=None, expected=None):
+    def ends_the_same(self, folder, prepare=None, expected=None, without=()):
         """Resume to the end, if that was not reached; then everything is as if nothing had happened."""
         code = (child := self.child(folder, prepare)).wait()
         must(code == 0, f"resuming ends with {code}: {child.said}")
         is_whole(folder)
         must(not list((folder / "r").glob(".*.part")), "a temporary file is left")
-        must_equal(outcome(folder), expected or self.expected)
+        must_equal(outcome(folder), expected or self.expected, without)
         shutil.rmtree(folder)
 
 
@@ -196,9 +198,11 @@ def outcome(folder):
     }
 
 
-def must_equal(one, other):
+def must_equal(one, other, without=()):
     must(set(one) == set(other), f"other parts: {set(one) ^ set(other)}")
     for name, value in one.items():
+        if name in without:
+            continue
         if not isinstance(value, np.ndarray):
             must(value == other[name], f"another {name}: {difference(value, other[name])}")
         else:
@@ -337,20 +341,24 @@ def kill(lab, options):
 
 DEATHS = ("die before", "die within")
 REFUSALS = ("ENOSPC", "EDQUOT", "EIO")
+EVERYWHERE = ""
 
 
 class Fault:
-    """Something goes wrong at the k-th call of a place: once, or from then on everywhere."""
+    """Something goes wrong at the k-th call of a place: once, or from then on wherever a place begins so."""
 
-    def __init__(self, tell, place, k, kind, lasting=False):
-        self.places, self.place, self.k, self.kind, self.lasting = Places(), place, k, kind, lasting
+    def __init__(self, tell, place, k, kind, lasting=None):
+        self.tell, self.places, self.place, self.k, self.kind, self.lasting = tell, Places(), place, k, kind, lasting
         self.calls, self.began = 0, False
         stand_before_the_disk(self.act)
 
     def act(self, name, real, *arguments):
-        if self.places.now[-1] == self.place:
-            self.calls += 1
-        if (self.places.now[-1] == self.place and self.calls == self.k) or (self.began and self.lasting):
+        now = self.places.now[-1]
+        self.calls += now == self.place
+        again = self.began and self.lasting is not None and now.startswith(self.lasting)
+        if (now == self.place and self.calls == self.k) or again:
+            if not self.began:
+                self.tell()
             self.began = True
             return self.happen(name, real, *arguments)
         return real(*arguments)
@@ -366,8 +374,8 @@ class Fault:
             if self.kind == "short":
                 return written
         if self.kind == "die within":
-            if name != "write":
-                real(*arguments)
+            with contextlib.suppress(FileNotFoundError):  # most temporary files are gone when they are removed
+                real(*arguments) if name != "write" else None
             os.kill(os.getpid(), signal.SIGKILL)
         if self.kind in REFUSALS:
             number = getattr(errno, self.kind)
@@ -400,6 +408,7 @@ def crash_trial(lab, begin, place, k, name, kind, lasting):
     if begin:
         shutil.copytree(begin / "r", folder / "r")
     child = lab.child(folder, lambda tell: Fault(tell, place, k, kind, lasting))
+    must(child.heard(), "the fault was not reached")
     code = child.wait()
     is_whole(folder)
     kept, loaded = newest(folder), run.Run(folder / "r").newest_good(lambda text: must(False, text))
@@ -407,7 +416,7 @@ def crash_trial(lab, begin, place, k, name, kind, lasting):
     if kind in DEATHS:
         must(code == 128 + signal.SIGKILL, f"it did not die, but ended with {code}")
         must(place.startswith(("config", "append")) or kept is not None or place == "save 1", "no checkpoint is left")
-    elif lasting or place == "config 1" or place.startswith("wind"):
+    elif lasting is not None or (kind != "short" and place.startswith(("config 1", "wind"))):
         said = [line for line in child.said.splitlines() if line.startswith("charrnn: ")]
         if name == "unlink":
             must(code in (0, 74), f"exit {code}")
@@ -418,35 +427,47 @@ def crash_trial(lab, begin, place, k, name, kind, lasting):
         must(code == 0, f"exit {code}: {child.said}")
         refused = kind in (*REFUSALS, "lie") and name != "unlink" and not place.startswith("append")
         must(("warning: cannot write" in child.said or "warning: r/" in child.said) == refused, child.said)
-        if not place.startswith("best"):  # a best model that was refused is made again after the next session's end
-            must_equal(outcome(folder), lab.expected)
-    lab.ends_the_same(folder)
+        must_equal(outcome(folder), lab.expected)
+    lab.ends_the_same(folder, without=("record", "samples") if lasting == "append" else ())
 
 
 def crash_points(lab, options):
-    saves, half = len([event for event in record(lab.unbroken) if event["event"] == "saved"]), lab.new("half")
+    happened = Counter(event["event"] for event in record(lab.unbroken))
+    saves, half = happened["saved"], lab.new("half")
     lab.child(half, functools.partial(stop_at_step, step=lab.steps // 2)).wait()
+    scoring, terminate = lab.new("scoring"), lambda: os.kill(os.getpid(), signal.SIGTERM)
+    lab.child(scoring, lambda tell: before(loop, "validation_nats", terminate)).wait()
     places = {
-        "periodic": [("save 4", None, False)],
-        "final": [(f"save {saves}", None, False), (f"save {saves}", None, True)],
-        "first": [("save 1", None, False), ("config 1", None, False)],
-        "best": [("best 1", None, False), ("best 2", None, False)],
-        "appends": [(f"append {number}", None, False) for number in (1, 2, 3, 5, 9, lab.steps)],
-        "resuming": [("wind 1", half, False)],
-        "full": [("save 4", None, True), ("append 7", None, True)],
+        "periodic": [("save 4", None, None)],
+        "final": [(f"save {saves}", None, None), (f"save {saves}", None, EVERYWHERE)],
+        "first": [("save 1", None, None), ("config 1", None, None)],
+        "best": [("best 1", None, None)],
+        "last": [(f"best {happened['evaluated']}", None, lasting) for lasting in (None, EVERYWHERE)],
+        "again": [("best 1", scoring, None), ("save 1", scoring, None)],
+        "appends": [(f"append {number}", None, None) for number in (1, 2, 3, 5, 9, lab.steps)],
+        "resuming": [("wind 1", half, None)],
+        "full": [("save 4", None, EVERYWHERE), ("append 7", None, EVERYWHERE), ("append 7", None, "append")],
     }
-    for place, begin, lasting in [one for part in options.places or places for one in places[part]]:
+    chosen = [one for part in options.places or places for one in places[part]]
+    first = chosen[0][0]
+    for place, begin, lasting in chosen:
         names = calls_of(lab, begin_copy(lab, begin), place)
         must(names, f"nothing was written in {place}")
-        for k, name in enumerate(names, 1):
-            for kind in (REFUSALS if lasting else (*DEATHS, *REFUSALS)) + (
-                ("short", "lie") if name == "write" and not lasting else ()
-            ):
-                if kind == "lie" and place.startswith("append"):
-                    continue  # what is appended is not read back
-                what = f"{place} call {k} ({name}) {kind}{' from then on' if lasting else ''}"
+        for k, name in list(enumerate(names, 1))[: None if place == first else options.calls]:
+            for kind in kinds(place, name, lasting):
+                begun = f", in {begin.name}" if begin else ""
+                once = "" if lasting is None else " from then on" + (f" in all {lasting}s" if lasting else "")
+                what = f"{place}{begun}: call {k} ({name}) {kind}{once}"
                 row = f"crash points: {'die' if kind in DEATHS else 'refuse' if kind in REFUSALS else kind}"
                 yield row, what, functools.partial(crash_trial, lab, begin, place, k, name, kind, lasting)
+
+
+def kinds(place, name, lasting):
+    """What can happen at a call."""
+    if lasting is not None:
+        return REFUSALS[:1] if lasting else REFUSALS
+    read_back = ("lie",) if not place.startswith("append") else ()
+    return (*DEATHS, *REFUSALS, *(("short", *read_back) if name == "write" else ()))
 
 
 def begin_copy(lab, begin):
@@ -486,7 +507,10 @@ def phase_hook(chance, phase, steps):
     return lambda tell: before(owner, name, lambda: (tell(), time.sleep(pause)), nth)
 
 
-PHASES = "start reading measuring preparing steps evaluation sample save end".split() + ["reading again"]
+PHASES = (
+    *("start", "reading", "measuring", "preparing", "steps", "evaluation", "sample", "save", "end"),
+    "reading again",  # in a second session
+)
 
 
 def signal_trial(lab, chance, phase, number):
@@ -636,9 +660,11 @@ def refused_rollback_trial(lab, fault, expected, k, kind):
 
     def prepare(tell):
         fault(tell)
-        Fault(tell, "wind 1", k, kind)
+        Fault(tell, "wind 2", k, kind)  # the first one is at the start
 
-    code = (child := lab.child(folder, prepare)).wait()
+    child = lab.child(folder, prepare)
+    must(child.heard(), "the fault was not reached")
+    code = child.wait()
     must(code == 0, f"exit {code}: {child.said}")
     must_equal(outcome(folder), expected)
 
@@ -646,27 +672,22 @@ def refused_rollback_trial(lab, fault, expected, k, kind):
 def divergence(lab, options):
     middle = lab.steps // 2 + 1
     for part in ("loss", "norm"):
-        for step in (0, 1, middle, lab.steps - 1):
+        for step in (0, 1, middle, lab.steps - 1) if part == "loss" else (middle,):
             what = f"{part} at step {step}"
             yield "divergence: once", what, functools.partial(once_trial, lab, part, step)
-        for step in (0, middle):
+        for step in (0, middle) if part == "loss" else (middle,):
             yield "divergence: always", f"{part} from step {step}", functools.partial(always_trial, lab, part, step)
         yield "divergence: finite", f"{part} at step {middle}", functools.partial(spike_trial, lab, part, middle)
     fault = functools.partial(go_astray, part="loss", step=middle, often="once")
     astray = lab.new("astray")
     lab.child(astray, fault).wait()
     expected = outcome(astray)
-    stops = {
-        f"SIGTERM at call {step} of a step": functools.partial(stop_at_step, step=step)
-        for step in (middle - 1, middle + 1, middle + 2, middle + 3, middle + 4, middle + 7)
-    }
-    stops |= {
-        f"SIGKILL at call {step} of a step": functools.partial(stop_at_step, step=step, number=signal.SIGKILL)
-        for step in (middle - 1, middle + 1, middle + 2, middle + 3, middle + 4, middle + 7)
-    }
-    for what, stop in stops.items():
-        yield "divergence: resumed", what, functools.partial(stopped_and_astray_trial, lab, fault, expected, stop)
-    for k, kind in ((1, "ENOSPC"), (3, "EIO"), (5, "ENOSPC")):
+    for number, calls in ((signal.SIGTERM, (-1, 1, 2)), (signal.SIGKILL, (-1, 1, 2, 3, 4, 7))):
+        for call in calls:  # the call after `middle` of them is where it goes astray
+            stop = functools.partial(stop_at_step, step=middle + call, number=number)
+            trial = functools.partial(stopped_and_astray_trial, lab, fault, expected, stop)
+            yield "divergence: resumed", f"{number.name} at step call {middle + call}", trial
+    for k, kind in ((1, "ENOSPC"), (3, "EIO"), (6, "ENOSPC")):  # 6: the samples, after the events
         trial = functools.partial(refused_rollback_trial, lab, fault, expected, k, kind)
         yield "divergence: record refused", f"call {k} {kind}", trial
 
@@ -698,7 +719,7 @@ def control(lab, options):
         real = getattr(owner, name)
         setattr(owner, name, other)
         try:
-            trials = list(sweep(lab, argparse.Namespace(n=n, seed=options.seed, places=["periodic"])))[:n]
+            trials = list(sweep(lab, argparse.Namespace(n=n, seed=options.seed, places=["periodic"], calls=None)))[:n]
             return any(failed(trial) for _, _, trial in trials)
         finally:
             setattr(owner, name, real)
@@ -706,12 +727,16 @@ def control(lab, options):
     def notices(*arguments):
         must(patched(*arguments), "nothing was noticed")
 
-    yield "control", "checkpoints written in place", functools.partial(
-        notices, checkpoint, "write_whole", in_place, kill, 20
+    yield (
+        "control",
+        "checkpoints written in place",
+        functools.partial(notices, checkpoint, "write_whole", in_place, kill, 20),
     )
     yield "control", "dropout starts anew", functools.partial(notices, learner.Learner, "restore", forgetful, kill, 10)
-    yield "control", "signals are not noted", functools.partial(
-        notices, loop.Loop, "_leave", lambda self: None, signals, 8
+    yield (
+        "control",
+        "signals are not noted",
+        functools.partial(notices, loop.Loop, "_leave", lambda self: None, signals, 8),
     )
 
 
@@ -761,12 +786,15 @@ def main():
     parser.add_argument("--n", type=int, help="how many trials (kill, signals)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=60, help="of each run")
-    parser.add_argument("--places", nargs="*", help="of crash-points: periodic final first best appends resuming full")
+    parser.add_argument("--places", nargs="*", help="of crash-points: PLACES above")
+    parser.add_argument("--calls", type=int, help="of crash-points: only so many in places after the first")
     options = parser.parse_args()
     sweep, times = SWEEPS[options.sweep]
     options.n = times if options.n is None else options.n
+    for key in [key for key in os.environ if key.startswith("CHARRNN_")]:
+        del os.environ[key]
     warm_up()
-    memory = MEMORY if os.access(MEMORY, os.W_OK) else None  # a killed process loses nothing there that a disk would keep
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else None  # to a killed process it is as good as a disk
     with tempfile.TemporaryDirectory(prefix="charrnn-sweep-", dir=memory) as base:
         began = time.monotonic()
         tried, wrong = carry_out(sweep, Lab(Path(base), options.steps), options)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -63,7 +64,7 @@ def checkpoint(text="hello", *, training=True, wish=None, **changes):
         config=run_config(**changes),
         vocabulary=Vocabulary.of(text),
         corpus=CorpusFacts(fingerprint="f" * 64, train_symbols=90, validation_symbols=10),
-        progress=Progress(step=1, epoch=1 / 3, best_nats=0.1 + 0.2, evaluated_step=1, loss_sum=1e-17),
+        progress=Progress(step=1, epoch=1 / 3, best_nats=0.1 + 0.2, best_step=1, evaluated_step=1, loss_sum=1e-17),
         weights=weights,
         training=rest if training else None,
         resumable=training,
@@ -159,7 +160,7 @@ def test_plain_safetensors_opens_it_and_finds_configuration_and_vocabulary_as_js
     written = checkpoint('"hé\\llo🙂')
     write_checkpoint(path, written)
     arrays = safetensors.numpy.load_file(path)
-    assert {name for name in arrays if not name.startswith("training/")} == set(written.weights)
+    assert set(arrays) == {*written.weights, *(f"training/{name}" for name in written.training)}
     assert arrays["head.weight"].tobytes() == written.weights["head.weight"].tobytes()
     with safe_open(path, "numpy") as file:
         record = json.loads(file.metadata()["charrnn"])
@@ -216,7 +217,7 @@ def test_zeroed_blocks_are_found(path, content):
 @pytest.mark.parametrize("tail", [b"\0", b"\n", b"x" * 1000], ids=["NUL", "newline", "text"])
 def test_appended_bytes_are_found(path, content, tail):
     path.write_bytes(content + tail)
-    refusal(path)
+    assert "something was added to it" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,51 @@ def test_what_is_no_regular_file_is_refused_without_waiting(path, kind):
 
 
 def test_a_missing_file_is_named(path):
-    refusal(path, code=66)
+    assert "no such file or directory; check the path" in refusal(path, code=66)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(OSError(errno.EIO, "Input/output error"), "input/output error"), (OSError("Odd"), "odd")],
+    ids=str,
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(path, content, monkeypatch, error, why):
+    def unreadable(*_):
+        raise error
+
+    path.write_bytes(content)
+    monkeypatch.setattr(Path, "open", unreadable)
+    assert f"; {why}; " in refusal(path, code=66)
+
+
+def test_a_path_that_no_file_can_have_is_refused(tmp_path):
+    refusal(tmp_path / "a\0b")
+
+
+@pytest.mark.parametrize(
+    ("length", "why"), [(2**24, "it was not written by charrnn"), (2**24 + 1, "not a safetensors file")]
+)
+def test_a_header_too_long_for_any_vocabulary_is_not_read(path, length, why):
+    with path.open("wb") as file:
+        file.write(length.to_bytes(8, "little"))
+        file.truncate(2**27)  # sparse
+    assert why in refusal(path)
+
+
+def test_a_large_file_that_is_no_checkpoint_is_refused_without_holding_it_in_memory(path):
+    size = 2**26
+    tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    header = MARK + b'\\"}"},"x":' + json.dumps(tensor).encode() + b"}"
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + size)  # sparse
+    tracemalloc.start()
+    try:
+        assert "its format" in refusal(path)  # found in the header, without a look at the rest
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size / 8
 
 
 def no_array(weights, training):
@@ -331,7 +376,7 @@ def test_numbers_of_another_type_are_refused_though_the_digest_matches(path, con
     refusal(path)
 
 
-@pytest.mark.parametrize("offsets", [[0, 2**62], [-4, 12], [16, 0], [4, 20]], ids=str)
+@pytest.mark.parametrize("offsets", [[0, 2**62], [0, float("inf")], [-4, 12], [16, 0], [4, 20]], ids=str)
 def test_tensors_outside_their_place_are_refused_though_the_digest_matches(path, content, offsets):
     path.write_bytes(resealed(content, lambda header, _: header["head.bias"].update(data_offsets=offsets)))
     refusal(path)
@@ -344,7 +389,12 @@ def test_a_resealed_file_without_changes_is_read(path, content):
 
 WRONG_RECORDS = {
     "a later format": ({"format": 2}, {}),
+    "an unknown field": ({"pickle": "x"}, {}),
     "no fingerprint": ({"corpus": {}}, {}),
+    "more about the corpus than is known": (
+        {"corpus": {"fingerprint": "f", "train_symbols": 9, "validation_symbols": 1, "pickle": "x"}},
+        {},
+    ),
     "progress of another program": ({"progress": {"step": 1, "pickle": "x"}}, {}),
     "an unknown cell": ({}, {"cell": "tree"}),
     "an unknown setting": ({}, {"attention": 1}),
@@ -368,21 +418,96 @@ def test_a_record_that_contradicts_itself_is_refused_though_the_digest_matches(p
     refusal(path)
 
 
+def test_a_depth_that_the_tensors_cannot_fill_is_refused_before_its_shapes_are_worked_out(path, content, monkeypatch):
+    path.write_bytes(resealed(content, lambda _, record: record["config"].update(layers=1000)))
+    monkeypatch.setattr("charrnn.checkpoint.parameter_shapes", lambda *_: pytest.fail("worked them out"))
+    assert "it has fewer tensors than its configuration has layers" in refusal(path)
+
+
+def test_what_a_refused_record_calls_its_fields_stays_in_one_line(path, content):
+    path.write_bytes(resealed(content, lambda _, record: record.update({"two\nlines": 1})))
+    refusal(path)
+
+
+def test_what_a_refused_file_calls_its_tensors_stays_in_one_line(path, content):
+    path.write_bytes(resealed(content, lambda header, _: header.update({"a\nb": header.pop("head.bias")})))
+    assert "its tensors are not those of its configuration: a; use" in refusal(path)
+
+
 @pytest.mark.timeout(2)
 def test_a_record_that_implies_billions_of_tensors_is_refused_at_once(path, content):
     path.write_bytes(resealed(content, lambda _, record: record["config"].update(layers=2**31 - 1)))
     refusal(path)
 
 
-def test_the_refusal_of_a_later_format_says_what_is_wrong(path, content):
-    path.write_bytes(resealed(content, lambda _, record: record.update(format=2)))
-    assert "format" in refusal(path)
+def change_format(header, record):
+    record["format"] = 2
+
+
+def change_format_and_lose_progress(header, record):
+    change_format(header, record)
+    lose_progress(header, record)
+
+
+def lose_progress(header, record):
+    del record["progress"]
+
+
+def write_a_list(header, record):
+    record["config"]["corpus"] = []
+
+
+def lose_a_bias(header, record):
+    header["extra.bias"] = header.pop("head.bias")
+
+
+def transpose(header, record):
+    header["head.weight"]["shape"].reverse()
+
+
+REASONS = {
+    change_format: "its format: input should be 1",
+    lose_progress: "its progress: field required",
+    change_format_and_lose_progress: "its format: input should be 1",
+    write_a_list: "its config.corpus: list should have at least 1 item",
+    lose_a_bias: "its tensors are not those of its configuration: extra.bias",
+    transpose: "tensor head.weight is F32 (5, 4), not what its configuration implies",
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), REASONS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_refusal_says_what_is_wrong_and_what_to_do(path, content, change, reason):
+    path.write_bytes(resealed(content, change))
+    assert f"cannot use the checkpoint {path}; {reason}" in refusal(path)
+    assert refusal(path).endswith("; use another checkpoint or train again")
+
+
+def test_a_record_that_is_no_object_is_called_that(path):
+    path.write_bytes(sealed(MARK.replace(b"charrnn", b"another") + b'\\"}","charrnn":"[]"}}'))
+    assert "its record: input should be a valid dictionary" in refusal(path)
+
+
+@pytest.mark.parametrize("text", ["not a checkpoint, but a long enough text", "a" * 8 + "{}"])
+def test_a_file_of_another_program_is_called_that(path, text):
+    path.write_text(text)
+    assert "not a safetensors file" in refusal(path)
+
+
+def test_a_safetensors_file_of_another_program_is_called_that(path):
+    path.write_bytes(safetensors.numpy.save({"weight": np.zeros(3, np.float32)}))
+    assert "it was not written by charrnn" in refusal(path)
 
 
 def test_a_model_without_its_run_cannot_be_resumed(path):
     write_checkpoint(path, checkpoint(training=False))
     assert read_checkpoint(path).resumable is False
-    assert "--init-from" in refusal(path, training=True)
+    assert f"{path} holds a model, not a run; it has no optimiser state; use --init-from" in refusal(
+        path, training=True
+    )
+
+
+def test_a_run_begins_with_no_progress():
+    assert set(Progress().model_dump().values()) == {0, None}
 
 
 def test_a_checkpoint_needs_a_folder(tmp_path):

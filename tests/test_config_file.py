@@ -186,7 +186,7 @@ configs = st.builds(
     sample_every=counts,
     device=names | tricky,
     precision=st.sampled_from(["float32", "bfloat16"]),
-    threads=counts,
+    threads=st.integers(1, 1024),
 )
 
 

@@ -220,7 +220,8 @@ def test_a_line_is_never_appended_where_no_record_can_be(tmp_path, place):
 def test_a_place_that_cannot_be_written_needs_another_place(number):
     error = writing_failed(Path("there"), OSError(number, os.strerror(number)))
     assert type(error) is OutputError
-    assert str(error).startswith(f"cannot create there; {os.strerror(number).lower()}; choose another place")
+    remedy = "choose another place or change its permissions"
+    assert str(error) == f"cannot create there; {os.strerror(number).lower()}; {remedy}"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG], ids=errno.errorcode.get)

@@ -70,10 +70,17 @@ def run(arguments: list[str]) -> int:
         return _fail(_one_line(error.format_message()) or "nothing to do; see charrnn --help", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except MemoryError:
-        return _fail("out of memory; the network or the batch is too large; lower --hidden or --batch-size", 1)
-    except Exception:
-        return _bug(arguments)
+    except Exception as error:
+        return _fail(*_OUT_OF_MEMORY) if _is_out_of_memory(error) else _bug(arguments)
+
+
+_OUT_OF_MEMORY = ("out of memory; the network or the batch is too large; lower --hidden, --layers or --batch-size", 2)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; torch says so in words only, in a plain RuntimeError."""
+    words = ("DefaultCPUAllocator", "out of memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
 
 
 def _fail(message: str, code: int) -> int:
@@ -94,7 +101,7 @@ def _leave_silently() -> int:
 def _bug(arguments: list[str]) -> int:
     """A failure of ours: one line, and where the traceback was written."""
     trace = traceback.format_exc()
-    if "--debug" in arguments or os.environ.get("CHARRNN_DEBUG"):
+    if "--debug" in arguments or os.environ.get("CHARRNN_DEBUG", "0").lower() not in ("", "0", "false", "no", "off"):
         say(trace)
     what = _one_line(trace.strip().splitlines()[-1])
     try:

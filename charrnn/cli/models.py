@@ -5,17 +5,26 @@ from typing import TYPE_CHECKING, Union
 
 from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.cli.console import say
+from charrnn.errors import MissingInputError
 from charrnn.training.run import find_model
 
 if TYPE_CHECKING:
     from charrnn.model.network import TorchReader
     from charrnn.model.numpy_network import NumpyNetwork
 
+TRIES = 5  # at reading the newest file of a run that is being trained
+
 
 def open_model(model: str | None, checkpoints: Path) -> tuple[Checkpoint, Path]:
     """The checkpoint that MODEL stands for, and its file; says which one was taken if nobody named one."""
-    path = find_model(model, checkpoints)
-    checkpoint = read_checkpoint(path)
+    for left in reversed(range(TRIES)):
+        path = find_model(model, checkpoints)
+        try:
+            checkpoint = read_checkpoint(path)
+            break
+        except MissingInputError:
+            if not left or path.exists():
+                raise  # else its owner has just dropped it for a newer one
     if model is None:
         say(f"model {path}")
     return checkpoint, path

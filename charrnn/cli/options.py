@@ -9,7 +9,8 @@ import typer
 def flag(name: str, help_text: str, *more: str, **settings: Any) -> Any:
     """An option that can also stand in CHARRNN_<NAME>."""
     variable = "CHARRNN_" + name.split("/")[0].removeprefix("--").upper().replace("-", "_")
-    return typer.Option(name, *more, envvar=variable, show_envvar=False, help=help_text, **settings)
+    # Whether a path can be read is found out, in our words, when it is.
+    return typer.Option(name, *more, envvar=variable, show_envvar=False, help=help_text, readable=False, **settings)
 
 
 Checkpoints = Annotated[Path, flag("--checkpoints", "The folder that holds the runs.")]

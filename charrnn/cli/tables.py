@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ BASELINE_SYMBOLS = 1_000_000  # of the training part's end; more changes little 
 def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
     """What was learnt, next to what counting learns, and what to type next."""
     p, name = loop.progress, loop.run.path.name
-    place = "" if checkpoints == Path("checkpoints") else f" --checkpoints {checkpoints}"
+    place = "" if checkpoints == Path("checkpoints") else f" --checkpoints {shlex.quote(str(checkpoints))}"
+    model = shlex.quote(name)
     rows = [
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
@@ -30,8 +32,8 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
         rows.append(("6-gram", f"{bits(baseline(loop.corpus))} (interpolated Kneser-Ney, same split)"))
     rows += [
         ("model", str(loop.run.path / "best.safetensors")),
-        ("write", f"charrnn sample {name} --temp 0.8{place}"),
-        ("score", f"charrnn evaluate {name}{place}"),
+        ("write", f"charrnn sample {model} --temp 0.8{place}"),
+        ("score", f"charrnn evaluate {model}{place}"),
     ]
     return "\n" + table(rows, title=f"{name}: complete")
 

@@ -69,6 +69,14 @@ class RolledBack(Event):
     diverged_step: int
     learning_rate: float
     why: str
+    evaluated_step: int | None
+    sampled_step: int | None
+    rollbacks: int  # this one included
+
+    @property
+    def reached(self) -> "Reached":
+        """What the record keeps; this event itself is appended afterwards."""
+        return Reached(self.step, self.evaluated_step, self.sampled_step, self.rollbacks - 1)
 
 
 @dataclass(frozen=True)
@@ -112,40 +120,73 @@ Listener = Callable[[Event], None]
 METRICS, SAMPLES = "metrics.jsonl", "samples.txt"
 
 
-class RunRecord:
-    """`metrics.jsonl` and `samples.txt` in a run's folder."""
+@dataclass(frozen=True)
+class Reached:
+    """How far a run is, as far as its record is concerned."""
 
-    def __init__(self, folder: Path) -> None:
-        self.metrics, self.samples = folder / METRICS, folder / SAMPLES
-        self.unwritten: list[tuple[Path, str]] = []
+    step: int
+    evaluated_step: int | None = None
+    sampled_step: int | None = None
+    rollbacks: int = 0
+
+    def keeps(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of `events` that had happened by then."""
+        limits = {"evaluated": self.evaluated_step or -1, "sampled": self.sampled_step or -1}
+        kept, rollbacks = [], 0
+        for event in events:
+            kind = event["event"]
+            rollbacks += kind == "rolledback"
+            undone = kind == "rolledback" and rollbacks > self.rollbacks
+            if event["step"] <= limits.get(kind, self.step) and not undone:
+                kept.append(event)
+        return kept
+
+
+class RunRecord:
+    """`metrics.jsonl` and `samples.txt` in a run's folder.
+
+    What a full disk refuses is kept in memory and written later; `warn` is told once.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None] = lambda text: None) -> None:
+        self.metrics, self.samples, self.warn = folder / METRICS, folder / SAMPLES, warn
+        self.unwritten: list[dict[str, Any]] = []
+        self.winding: Reached | None = None
 
     def __call__(self, event: Event) -> None:
-        """Append `event`; what a full disk refuses is kept and appended later.
+        """Append `event`.
 
         Raises:
             OutputError, StorageError: the run is finished, and its record cannot be written.
         """
+        if isinstance(event, RolledBack):
+            self.winding = event.reached
+            self.unwritten = self.winding.keeps(self.unwritten)
+        waiting = bool(self.unwritten or (self.winding and not isinstance(event, RolledBack)))
+        self.unwritten.append(event.as_json())
         try:
-            if isinstance(event, RolledBack):
-                self.wind_back(event.step)
-            self.unwritten.append((self.metrics, json.dumps(event.as_json(), ensure_ascii=False) + "\n"))
-            if isinstance(event, Sampled):
-                self.unwritten.append((self.samples, _rung(event.step, event.nats_per_char, event.text)))
+            if self.winding:
+                self.wind_back(self.winding)
+                self.winding = None
             while self.unwritten:
-                path, text = self.unwritten[0]
-                append_line(path, text.encode("utf-8", "surrogateescape"))
+                self._append(self.unwritten[0])
                 del self.unwritten[0]
-        except (OutputError, StorageError):
+        except (OutputError, StorageError) as error:
             if isinstance(event, Finished):
                 raise
+            if not waiting:
+                self.warn(f"warning: {error}; training goes on, and its record is written later")
 
-    def wind_back(self, step: int) -> None:
-        """Forget what a lost part of the run recorded after `step`."""
-        events = [event for event in self.read() if event["step"] <= step]
-        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in events)
-        write_whole(self.metrics, "".join(lines).encode("utf-8", "surrogateescape"))
-        rungs = (_rung(e["step"], e["nats_per_char"], e["text"]) for e in events if e["event"] == "sampled")
-        write_whole(self.samples, "".join(rungs).encode("utf-8", "surrogateescape"))
+    def _append(self, event: dict[str, Any]) -> None:
+        append_line(self.metrics, _line(event))
+        if event["event"] == "sampled":
+            append_line(self.samples, _rung(event))
+
+    def wind_back(self, reached: Reached) -> None:
+        """Forget what a lost part of the run recorded."""
+        events = reached.keeps(self.read())
+        write_whole(self.metrics, b"".join(map(_line, events)))
+        write_whole(self.samples, b"".join(_rung(event) for event in events if event["event"] == "sampled"))
 
     def read(self) -> list[dict[str, Any]]:
         """Every event so far; a last line that was cut short is left out."""
@@ -155,13 +196,18 @@ class RunRecord:
         for line in self.metrics.read_text("utf-8", "surrogateescape").split("\n"):
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(event, dict) and isinstance(event.get("step"), int):
+            if isinstance(event, dict) and isinstance(event.get("step"), int) and isinstance(event.get("event"), str):
                 events.append(event)
         return events
 
 
-def _rung(step: int, nats: float | None, text: str) -> str:
-    score = "" if nats is None else f", {nats:.4f} nats per character"
-    return f"--- step {step}{score} ---\n{text}\n\n"
+def _line(event: dict[str, Any]) -> bytes:
+    return (json.dumps(event) + "\n").encode()
+
+
+def _rung(event: dict[str, Any]) -> bytes:
+    nats = event.get("nats_per_char")
+    score = f", {nats:.4f} nats per character" if isinstance(nats, float) else ""
+    return f"--- step {event['step']}{score} ---\n{event.get('text', '')}\n\n".encode("utf-8", "replace")

@@ -154,9 +154,11 @@ def _matches(path: Path, folder: Path, glob: str) -> bool:
 
 def read_bytes(name: str) -> bytes:
     """The content of one file, or of standard input for `-`."""
-    if name == STDIN:
-        return sys.stdin.buffer.read()
     try:
+        if name == STDIN and sys.stdin is None:
+            raise MissingInputError("cannot read standard input", "it is closed", "name a file")
+        if name == STDIN:
+            return sys.stdin.buffer.read()
         mode = Path(name).stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise MissingInputError(f"cannot read {name}", "it is neither a file nor a folder", "name a text file")

@@ -5,7 +5,9 @@ stays. Only the last save of a session must succeed. What is written claims no m
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress
@@ -39,25 +41,27 @@ class Keeper:
         Raises:
             StorageError: it `must` be written and cannot be; what was on disk before still is.
         """
-        try:
-            path = self.run.save(self._checkpoint(config, progress, self.learner.tensors(progress.step)), config.keep)
-        except (StorageError, OutputError) as error:
-            if must:
-                raise StorageError(f"the run is not saved at step {progress.step}", str(error)) from error
-            self._warn(progress.step, error)
+        checkpoint = self._checkpoint(config, progress, self.learner.tensors(progress.step))
+        path = self._write(lambda: self.run.save(checkpoint, config.keep), progress.step, must)
+        if path is None:
             return False
         self.failures, self.retry_at, self.saved_at = 0, 0.0, time.monotonic()
         self.emit(Saved(progress.step, str(path)))
         return True
 
-    def save_best(self, config: RunConfig, progress: Progress) -> bool:
+    def save_best(self, config: RunConfig, progress: Progress, *, must: bool = False) -> bool:
         """Write the averaged network as the model to share; returns whether it is on disk."""
+        checkpoint = self._checkpoint(config, progress)
+        return self._write(lambda: self.run.save_best(checkpoint), progress.step, must) is not None
+
+    def _write(self, write: Callable[[], Path], step: int, must: bool) -> Path | None:
         try:
-            self.run.save_best(self._checkpoint(config, progress))
+            return write()
         except (StorageError, OutputError) as error:
-            self._warn(progress.step, error)
-            return False
-        return True
+            if must:
+                raise StorageError(f"the run is not saved at step {step}", str(error)) from error
+            self._warn(step, error)
+            return None
 
     def may_try(self) -> bool:
         """Whether enough time has passed since the last failure."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from charrnn.config import RunConfig
+from charrnn.errors import DataError
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
 from charrnn.text.lanes import Window
@@ -116,6 +117,14 @@ class Learner:
         return torch.cuda.get_rng_state(self.device) if on_gpu else torch.get_rng_state()
 
     def _set_generator_state(self, state: Tensor, step: int) -> None:
+        try:
+            self._take_generator_state(state, step)
+        except RuntimeError as error:
+            raise DataError(
+                "the checkpoint's generator state is none", str(error), "resume from another one"
+            ) from error
+
+    def _take_generator_state(self, state: Tensor, step: int) -> None:
         if state.shape != self._generator_state().shape:  # taken on another kind of device
             torch.manual_seed(self.config.seed + step)
         elif self.device.type == "cuda":

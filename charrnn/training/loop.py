@@ -76,6 +76,8 @@ class Loop:
             except EndedEarlyError:
                 self._leave()
                 raise
+        if self.progress.evaluated_step != self.progress.step:
+            self._evaluate(again=True)
         self._save(must=True)
         p = self.progress
         self.emit(Finished(p.step, self.run.path.name, p.seconds, p.epoch, p.validation_nats, p.best_nats, p.best_step))
@@ -142,9 +144,11 @@ class Loop:
         else:
             self.learner.begin()
             self.progress = Progress()
-        self.progress.rollbacks, self.saved = p.rollbacks + 1, self.done
-        self.marker = (self.progress.step, self.progress.seconds)
-        self.emit(RolledBack(self.progress.step, p.step, self.config.learning_rate, str(error)))
+        back, back.rollbacks = self.progress, p.rollbacks + 1
+        self.marker, self.saved = (back.step, back.seconds), ()
+        watched = (back.evaluated_step, back.sampled_step, back.rollbacks)
+        self.emit(RolledBack(back.step, p.step, self.config.learning_rate, str(error), *watched))
+        self._save(must=False)  # so that a resumed run knows of it
 
     def _use(self, config: RunConfig) -> None:
         self.config = self.learner.config = config
@@ -173,17 +177,22 @@ class Loop:
             self._replan(self.deadline - time.monotonic())
         self.clock += time.monotonic() - began  # watching is not training
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, *, again: bool = False) -> None:
+        """Score the averaged network and share it if it is the best; without its model on disk a score does not count.
+
+        `again` is the last chance of the last evaluation, whose model must be written now.
+        """
         p, began = self.progress, time.monotonic()
-        before, best = (p.best_nats, p.best_step), True  # without a validation part the latest is the one to share
-        if len(self.corpus.validation) > 1:
+        before, best = (p.evaluated_step, p.best_nats, p.best_step), True
+        if len(self.corpus.validation) > 1:  # without a validation part the latest model is the one to share
             nats = validation_nats(self.learner.average, self.corpus, self.interruption.check)
             best, p.validation_nats = p.best_nats is None or nats < p.best_nats, nats
-            p.best_nats, p.best_step = (nats, p.step) if best else before
-            self.emit(Evaluated(p.step, nats, nats / math.log(2), best, p.epoch))
+            p.best_nats, p.best_step = (nats, p.step) if best else (p.best_nats, p.best_step)
+            if not again:
+                self.emit(Evaluated(p.step, nats, nats / math.log(2), best, p.epoch))
         p.evaluated_step = p.step
-        if best and not self.keeper.save_best(self.config, p):
-            p.best_nats, p.best_step = before
+        if best and not self.keeper.save_best(self.config, p, must=again):
+            p.evaluated_step, p.best_nats, p.best_step = before
         if self.cost:
             self.cost = replace(self.cost, evaluation=time.monotonic() - began)
 

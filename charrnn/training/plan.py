@@ -135,4 +135,4 @@ def _in_steps(asked: Any, cost: Cost | None, default: int) -> int:
     if isinstance(asked, str):
         assert cost is not None
         return _bounded(parse_duration(asked) / cost.step)
-    return int(asked or default)
+    return _bounded(asked or default)

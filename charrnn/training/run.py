@@ -32,6 +32,10 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def exists(self) -> bool:
+        """Whether anything has that name."""
+        return os.path.lexists(self.path)
+
     def steps(self) -> list[tuple[int, Path]]:
         """Resumable checkpoints, newest first."""
         matches = [(_STEP.fullmatch(path.name), path) for path in self.path.glob(f"step-*{SUFFIX}")]
@@ -44,9 +48,12 @@ class Run:
             DataError: there are checkpoints, and all of them are damaged.
         """
         found = self.steps()
-        for _, path in found:
+        for step, path in found:
             try:
-                return read_checkpoint(path, training=True)
+                checkpoint = read_checkpoint(path, training=True)
+                if checkpoint.progress.step == step:
+                    return checkpoint
+                warn(f"passed over a checkpoint: {path} is really of step {checkpoint.progress.step}")
             except CharrnnError as error:
                 warn(f"passed over a checkpoint: {error}")
         if found:
@@ -71,7 +78,7 @@ class Run:
     def model(self) -> Path | None:
         """The file to sample from: the best model, else the newest checkpoint."""
         best = self.path / BEST
-        return best if best.exists() else next((path for _, path in self.steps()), None)
+        return best if os.path.lexists(best) else next((path for _, path in self.steps()), None)
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
@@ -81,30 +88,38 @@ class Run:
             BusyError: another process owns it; names host, process and since when.
             OutputError: the folder cannot be written to.
         """
+        lock = self._open_lock()
         try:
-            lock = (self.path / LOCK).open("a+")
-        except OSError as error:
-            raise writing_failed(self.path, error) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise BusyError(
-                    f"another process trains {self.path}", _owner(lock), "wait for it or stop it"
-                ) from error
-            lock.truncate(0)
-            json.dump({"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}, lock)
-            lock.flush()
+            self._take(lock)
             remove_leftovers(self.path)
             yield
+        finally:
+            os.close(lock)
+
+    def _open_lock(self) -> int:
+        try:
+            return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise writing_failed(self.path / LOCK, error) from error
+
+    def _take(self, lock: int) -> None:
+        """Take the lock, which dies with the process, and say in it whose it is."""
+        owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, json.dumps(owner).encode(), 0)
+        except BlockingIOError as error:
+            raise BusyError(f"another process trains {self.path}", _owner(lock), "wait for it or stop it") from error
+        except OSError as error:
+            raise writing_failed(self.path / LOCK, error) from error
 
 
-def _owner(lock: object) -> str:
+def _owner(lock: int) -> str:
     try:
-        lock.seek(0)  # type: ignore[attr-defined]
-        owner = json.load(lock)  # type: ignore[arg-type]
+        owner = json.loads(os.pread(lock, 1 << 12, 0))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "its owner is not known"
 
 
@@ -116,16 +131,17 @@ def run_folder(checkpoints: Path, name: str | None, *, stem: str, resume: bool) 
         OutputError: the name was given and is taken.
     """
     if name is None:
-        return Run(checkpoints / (re.sub(r"[^\w.+-]+", "-", stem).strip(".-") or "run"))
+        plain = re.sub(r"[^\w.+-]+", "-", stem).encode()[:90].decode(errors="ignore").strip(".-")
+        return Run(checkpoints / (plain or "run"))
     if not _plain(name):
         raise SettingsError(f"{name!r} cannot name a run", "", "give one folder name of at most 100 characters")
     run = Run(checkpoints / name)
-    if run.path.exists() and not resume:
+    if run.exists() and not resume:
         raise _taken(run)
     return run
 
 
-def claimed(run: Run, *, given: bool) -> Run:
+def claimed(run: Run, *, given: bool, resume: bool = False) -> Run:
     """A folder that nobody else had: `run`'s own, or if its name was not given and is taken, with -2, -3 behind it.
 
     Raises:
@@ -135,11 +151,13 @@ def claimed(run: Run, *, given: bool) -> Run:
         run.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise writing_failed(run.path.parent, error) from error
-    for number in range(1, 10_000):
+    for number in range(1, 10_001):
         path = run.path if number == 1 else run.path.with_name(f"{run.path.name}-{number}")
         try:
             path.mkdir()
         except FileExistsError as error:
+            if resume:
+                return run  # somebody else was faster; whose it is, the lock will say
             if given:
                 raise _taken(run) from error
         except OSError as error:
@@ -156,8 +174,8 @@ def _taken(run: Run) -> OutputError:
 
 def _plain(name: str) -> bool:
     """Whether `name` stays inside the checkpoints folder and reads as one name everywhere."""
-    fits = 0 < len(name) <= 100 and len(name.encode("utf-8", "surrogateescape")) <= 200
-    return fits and name[0] not in ".-" and name.isprintable() and not set(name) & set("/\\")
+    plain = 0 < len(name) <= 100 and name.isprintable() and name[0] not in ".-" and not set(name) & set("/\\")
+    return plain and len(name.encode()) <= 200
 
 
 def find_model(argument: str | None, checkpoints: Path) -> Path:
@@ -181,7 +199,11 @@ def find_model(argument: str | None, checkpoints: Path) -> Path:
 
 
 def _newest(checkpoints: Path) -> Path:
-    files = [path for path in checkpoints.glob(f"*/*{SUFFIX}") if not path.name.startswith(".")]
+    try:
+        files = [path for path in checkpoints.glob(f"*/*{SUFFIX}") if not path.name.startswith(".")]
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise MissingInputError(f"cannot read {checkpoints}", why, "check --checkpoints") from error
     if not files:
         raise MissingInputError(f"no model in {checkpoints}", "", "train one: charrnn train corpus.txt")
     newest = max(files, key=_age)

@@ -21,7 +21,7 @@ from charrnn.checkpoint import Checkpoint, Progress, read_checkpoint
 from charrnn.config import CELL_GATES, RunConfig, Wish, parameter_shapes
 from charrnn.config_file import write_config_file
 from charrnn.errors import SettingsError
-from charrnn.report.events import Listener, Notice, RunRecord, Started
+from charrnn.report.events import Event, Listener, Notice, Reached, RunRecord, Started
 from charrnn.text.corpus import Corpus, read_corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
@@ -78,20 +78,20 @@ class Preparation:
 def opened(request: Request, emit: Listener, interruption: Interruption) -> Iterator[Loop]:
     """The loop that `request` asks for, new or resumed, with its folder owned for as long as the block lasts."""
     run = run_folder(request.checkpoints, request.name, stem=stem(request.wish), resume=request.resume)
-    if request.resume and run.path.exists():
-        with run.owned():
-            checkpoint = run.newest_good(lambda text: emit(Notice(0, text)))
-            preparation = prepare(request) if checkpoint is None else None
-            interruption.patience()
-            if checkpoint is not None:
-                yield resume(run, request.wish, emit, interruption, checkpoint)
-            elif preparation is not None:
-                yield start(preparation, run, request, emit, interruption)
-    else:
+    preparation = checkpoint = None
+    if not (request.resume and run.exists()):
         preparation = prepare(request)
         interruption.patience()
-        run = claimed(run, given=request.name is not None)
-        with run.owned():
+        run = claimed(run, given=request.name is not None, resume=request.resume)
+    with run.owned():
+        if request.resume:
+            checkpoint = run.newest_good(lambda text: emit(Notice(0, text)))
+        if checkpoint is None and preparation is None:
+            preparation = prepare(request)
+        interruption.patience()
+        if checkpoint is not None:
+            yield resume(run, request.wish, emit, interruption, checkpoint)
+        elif preparation is not None:
             yield start(preparation, run, request, emit, interruption)
 
 
@@ -148,9 +148,7 @@ def start(preparation: Preparation, run: Run, request: Request, emit: Listener, 
         learner.average.load_weights(weights)
         p.notices.append(kept)
     write_config_file(run.path / CONFIG, config)
-    record = RunRecord(run.path)
-    record.wind_back(-1)  # an earlier start may have ended before its first save
-    emit = telling(record, emit)
+    emit = recorded(run, Reached(-1), emit)  # an earlier start may have ended before its first save
     keeper = Keeper(run, corpus, learner, emit, made_with(config), dict(request.wish.values))
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption)
     loop.fixed_evaluations = request.wish.get("eval_every") is not None
@@ -177,9 +175,8 @@ def resume(run: Run, wish: Wish, emit: Listener, interruption: Interruption, che
     learner, progress = Learner(config, len(corpus.vocabulary)), checkpoint.progress
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
-    record = RunRecord(run.path)
-    record.wind_back(progress.step)
-    emit = telling(record, emit)
+    reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)
+    emit = recorded(run, reached, emit)
     keeper = Keeper(run, corpus, learner, emit, made_with(config), dict(checkpoint.wish or {}))
     loop = Loop(run, config, corpus, learner, progress, keeper, emit, interruption)
     loop.saved = loop.done
@@ -204,12 +201,14 @@ def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
     return checkpoint.config.model_copy(update=changes)
 
 
-def telling(*listeners: Listener) -> Listener:
-    """One listener that tells all of them, in order."""
+def recorded(run: Run, reached: Reached, emit: Listener) -> Listener:
+    """A listener that writes the run's record, which has `reached` so far, and tells `emit`."""
+    record = RunRecord(run.path, lambda text: emit(Notice(reached.step, text)))
+    record.wind_back(reached)
 
-    def tell(event: Any) -> None:
-        for listener in listeners:
-            listener(event)
+    def tell(event: Event) -> None:
+        record(event)
+        emit(event)
 
     return tell
 
@@ -228,5 +227,6 @@ def made_with(config: RunConfig) -> dict[str, str]:
         "torch": torch.__version__,
         "processor": f"{platform.machine()} {name}",
         "threads": str(config.threads),
+        "processes": "1",
         "precision": config.precision,
     }

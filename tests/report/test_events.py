@@ -5,7 +5,18 @@ import json
 import pytest
 
 from charrnn.errors import OutputError
-from charrnn.report.events import Evaluated, Finished, Notice, Planned, RunRecord, Sampled, Saved, Started, Trained
+from charrnn.report.events import (
+    Evaluated,
+    Finished,
+    Notice,
+    Planned,
+    Reached,
+    RunRecord,
+    Sampled,
+    Saved,
+    Started,
+    Trained,
+)
 
 AWKWARD = 'line\nbreak\r\n"quote" back\\slash \x00\x1b[0m \x85\u2028\u2029 🙂 \ufffd --- step 3 ---'
 EVENTS = [
@@ -71,7 +82,7 @@ def test_a_record_wound_back_and_continued_equals_an_unbroken_one(tmp_path, step
         file.write(cut)
     with broken.samples.open("ab") as file:
         file.write(cut)
-    broken.wind_back(step)
+    broken.wind_back(Reached(step, step, step, 9))
     for event in EVENTS:
         if event.step > step:
             broken(event)
@@ -83,7 +94,7 @@ def test_winding_back_forgets_exactly_what_came_later(tmp_path, step):
     early = record_of(tmp_path / "early", [event for event in EVENTS if event.step <= step])
     early.samples.touch()
     wound = record_of(tmp_path / "wound", EVENTS)
-    wound.wind_back(step)
+    wound.wind_back(Reached(step, step, step, 9))
     assert contents(wound) == contents(early)
 
 
@@ -91,7 +102,7 @@ def test_a_last_line_without_its_newline_is_kept_whole(tmp_path):
     record = record_of(tmp_path, EVENTS)
     before = record.metrics.read_bytes()
     record.metrics.write_bytes(before.removesuffix(b"\n"))
-    record.wind_back(6)
+    record.wind_back(Reached(6, 6, 6))
     assert record.metrics.read_bytes() == before
 
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import resource
 import socket
+import string
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from charrnn.errors import (
 )
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.learner import Learner
-from charrnn.training.run import BEST, Run, claimed, find_model, run_folder
+from charrnn.training.run import BEST, CONFIG, Run, claimed, find_model, run_folder
 
 OWNER = (
     "import sys, time; from pathlib import Path; from charrnn.training.run import Run\n"
@@ -98,8 +99,10 @@ def test_a_name_that_is_not_one_plain_folder_name_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["poem", "two words", "🙂", "été", "日本", "a.b_c-d+e", "a..b", "'quoted'", "n" * 100, "é" * 100]
-)
+    "name",
+    ["poem", "two words", "🙂", "été", "日本", "a.b_c-d+e", "a..b", "'quoted'", "n" * 100, "é" * 100, "Xanadu",
+     string.ascii_uppercase + string.digits, string.ascii_letters[::-1]],
+)  # fmt: skip
 def test_a_plain_name_becomes_a_folder_of_exactly_that_name(tmp_path, name):
     run = claimed(run_folder(tmp_path / "checkpoints", name, stem="poem", resume=False), given=True)
     assert run.path.is_dir()
@@ -113,8 +116,8 @@ def test_a_name_too_long_for_the_disk_is_refused_in_words(tmp_path):
 
 @pytest.mark.parametrize(
     "stem",
-    ["poem", "two words", "../../up", "..", "...", "-", "--help", "", "🙂", "日本", ".hidden", "a\nb", "a\0b", "n" * 250,
-     "日" * 80],
+    ["poem", "two words", "../../up", "..", "...", "-", "--help", "", "🙂", "日本", ".hidden", "a\nb", "a\0b",
+     "n" * 250, "日" * 80],
     ids=lambda stem: ascii(stem[:16]),
 )  # fmt: skip
 def test_a_run_that_nobody_named_gets_a_plain_name_in_the_folder(tmp_path, stem):
@@ -126,7 +129,14 @@ def test_a_run_that_nobody_named_gets_a_plain_name_in_the_folder(tmp_path, stem)
 
 @pytest.mark.parametrize(
     ("stem", "name"),
-    [("poem", "poem"), ("a.b_c-d+e", "a.b_c-d+e"), ("two  words", "two-words"), ("-.été.-", "été"), ("?", "run")],
+    [
+        ("poem", "poem"),
+        ("a.b_c-d+e", "a.b_c-d+e"),
+        ("two  words", "two-words"),
+        ("-.été.-", "été"),
+        ("?", "run"),
+        ("XX", "XX"),
+    ],
 )
 def test_a_run_that_nobody_named_is_called_after_its_text(tmp_path, stem, name):
     assert run_folder(tmp_path, None, stem=stem, resume=False).path == tmp_path / name
@@ -137,7 +147,8 @@ def test_a_taken_name_is_refused(tmp_path):
     with pytest.raises(OutputError, match="--resume") as caught:
         run_folder(tmp_path, "poem", stem="x", resume=False)
     assert caught.value.exit_code == 73
-    assert f"the run poem exists in {tmp_path}; choose another --name" in str(caught.value)
+    remedy = "choose another --name, or add --resume to continue it"
+    assert str(caught.value) == f"the run poem exists in {tmp_path}; {remedy}"
     with pytest.raises(OutputError, match="--resume"):
         claimed(Run(tmp_path / "poem"), given=True)
 
@@ -180,7 +191,7 @@ def test_numbering_ends_somewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", taken)
     with pytest.raises(OutputError, match="choose another --name"):
         claimed(Run(tmp_path / "poem"), given=False)
-    assert tried == ["poem", *(f"poem-{number}" for number in range(2, 10_000))]
+    assert tried == ["poem", *(f"poem-{number}" for number in range(2, 10_001))]
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -209,6 +220,7 @@ def test_a_run_keeps_its_files_under_the_names_that_users_are_told(tmp_path):
     assert run.save_best(at_step(7)) == tmp_path / "best.safetensors"
     with run.owned():
         assert {path.name for path in tmp_path.iterdir()} == {"step-00000007.safetensors", "best.safetensors", ".lock"}
+    assert CONFIG == "config.yaml"
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3, 9])
@@ -268,6 +280,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_by_name(tmp_path):
     damage(run.path / "step-00000002.safetensors")
     assert run.newest_good(said.append).progress.step == 1
     assert len(said) == 1
+    assert said[0].startswith("passed over a checkpoint: cannot use the checkpoint ")
     assert "step-00000002.safetensors" in said[0]
 
 
@@ -356,6 +369,13 @@ def test_a_model_that_is_missing_is_refused(tmp_path, argument):
     assert argument is None or argument in str(caught.value)
 
 
+def test_a_name_that_leads_nowhere_is_answered_with_what_can_be_named(tmp_path):
+    with pytest.raises(MissingInputError) as caught:
+        find_model("nobody", tmp_path)
+    remedy = f"name a .safetensors file, a run's folder, or a run in {tmp_path}"
+    assert str(caught.value) == f"no model is called nobody; {remedy}"
+
+
 def test_a_second_owner_is_told_who_the_first_one_is(tmp_path, other_process):
     who = rf"process {other_process.pid} on {socket.gethostname()} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d; wait"
     with pytest.raises(BusyError, match=who) as caught, Run(tmp_path / "run").owned():
@@ -365,14 +385,16 @@ def test_a_second_owner_is_told_who_the_first_one_is(tmp_path, other_process):
 
 
 @pytest.mark.parametrize(
-    "left", [b"", b"\xff", b"1234", b"[]", b"null", b"{", b'{"pid": 1}', b"[" * 100_000], ids=ascii
+    "left",
+    [b"", b"\xff", b"1234", b"[]", b"null", b"{", b'{"pid": 1}', b"[" * 100_000],
+    ids=lambda left: ascii(left[:10]),
 )
 def test_a_second_owner_is_refused_in_words_whatever_the_lock_says(tmp_path, left):
     with (tmp_path / ".lock").open("wb") as lock:
         lock.write(left)
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="its owner is not known"), Run(tmp_path).owned():
+        with pytest.raises(BusyError, match="; its owner is not known; wait"), Run(tmp_path).owned():
             pytest.fail("two owners")
     assert (tmp_path / ".lock").read_bytes() == left
 
