@@ -123,7 +123,8 @@ class Child:
 
     @property
     def said(self):
-        return (self.folder / "stderr").read_text()
+        stderr = self.folder / "stderr"
+        return stderr.read_text() if stderr.exists() else ""  # a child can die before it opens it
 
 
 class Lab:

@@ -287,6 +287,12 @@ def test_a_header_too_long_for_any_vocabulary_is_not_read(path, length, why):
     assert why in refusal(path)
 
 
+def test_a_header_of_brackets_is_refused_before_it_is_parsed(path):
+    header = MARK + b'\\"}"},"x":' + b"[" * 300_000 + b"]" * 300_000 + b"}"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert "no list of tensors" in refusal(path)
+
+
 def test_a_large_file_that_is_no_checkpoint_is_refused_without_holding_it_in_memory(path):
     size = 2**26
     tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
@@ -408,6 +414,9 @@ WRONG_RECORDS = {
     "half a surrogate pair": ({"vocabulary": {"unit": "char", "symbols": "ehl\ud83d"}}, {}),
     "an unknown unit": ({"vocabulary": {"unit": "word", "symbols": "ehlo"}}, {}),
     "no unit": ({"vocabulary": {"symbols": "ehlo"}}, {}),
+    "no symbols": ({"vocabulary": {"unit": "char", "symbols": ""}}, {}),
+    "a best score without a step": ({"progress": {"best_nats": 1.5}}, {}),
+    "a negative step": ({"progress": {"step": -1}}, {}),
     "bytes without all 256": ({"vocabulary": {"unit": "byte", "symbols": "ehlo"}}, {}),
 }
 

@@ -252,3 +252,22 @@ def test_a_leftover_that_cannot_be_removed_does_not_keep_the_others(tmp_path):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path)
     assert names(tmp_path) == [".a.1.part"]
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_folder_that_cannot_be_flushed_matters_only_where_the_disk_failed(tmp_path, monkeypatch, number, refused):
+    """Some network filesystems know no flushing of folders; a failing disk is another thing."""
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):  # noqa: PTH112
+            raise OSError(number, os.strerror(number))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if refused:
+        with pytest.raises(StorageError):
+            write_whole(tmp_path / "file", b"new")
+    else:
+        write_whole(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"

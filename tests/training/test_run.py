@@ -469,3 +469,28 @@ def test_nothing_is_removed_from_a_run_that_another_process_owns(tmp_path, other
     with pytest.raises(BusyError), Run(tmp_path / "run").owned():
         pytest.fail("two owners")
     assert left.exists()
+
+
+def test_a_checkpoint_under_another_step_s_name_is_passed_over(tmp_path):
+    run = saved(tmp_path / "run", 3)
+    (run.path / "step-00000003.safetensors").rename(run.path / "step-00000009.safetensors")
+    run.save(at_step(2))
+    warnings = []
+    assert run.newest_good(warnings.append).progress.step == 2
+    assert "step-00000009.safetensors is really of step 3" in warnings[0]
+
+
+def test_a_trainer_that_was_second_to_claim_a_run_to_resume_goes_to_its_lock(tmp_path):
+    (tmp_path / "run").mkdir()
+    assert claimed(Run(tmp_path / "run"), given=True, resume=True).path == tmp_path / "run"
+    with pytest.raises(OutputError):
+        claimed(Run(tmp_path / "run"), given=True)
+
+
+def test_a_checkpoints_folder_that_cannot_be_listed_is_an_error_in_words(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "glob", refused)
+    with pytest.raises(MissingInputError, match="permission denied"):
+        find_model(None, tmp_path)

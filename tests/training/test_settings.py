@@ -14,6 +14,7 @@ from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.settings import SIZES, choose_settings, longest, usable_device
 
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
 CHOSEN = {
     "validation_fraction", "layers", "hidden", "embedding", "dropout", "learning_rate", "device", "precision",
@@ -147,3 +148,11 @@ def test_a_device_that_is_not_here_is_refused_with_the_ones_that_are(device):
 def test_the_device_for_auto_is_one_that_is_here():
     assert usable_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     assert usable_device(usable_device("auto")) == usable_device("auto")
+
+
+def test_the_readme_shows_the_table_that_is_used():
+    table = README.split("| training characters |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| ([\d,]+ and more|[\d,]+|fewer) \|(.*)\|$", table, re.MULTILINE)
+    shown = [tuple(float(cell) for cell in cells.split("|")) for _, cells in rows]
+    assert shown == [(s.hidden, s.embedding, s.dropout, s.learning_rate, s.epochs) for s in SIZES]
+    assert [int(re.sub(r"\D", "", name) or 0) for name, _ in rows] == [size.symbols for size in SIZES]
