@@ -1,5 +1,6 @@
 """What every command that takes MODEL does with it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -23,7 +24,7 @@ def open_model(model: str | None, checkpoints: Path) -> tuple[Checkpoint, Path]:
             checkpoint = read_checkpoint(path)
             break
         except MissingInputError:
-            if not left or path.exists():
+            if not left or os.path.lexists(path):
                 raise  # else its owner has just dropped it for a newer one
     if model is None:
         say(f"model {path}")

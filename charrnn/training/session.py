@@ -6,6 +6,7 @@ the same (its fingerprint says so), and so must everything that was asked for
 """
 
 import math
+import os
 import platform
 import time
 from collections.abc import Iterator, Mapping
@@ -100,8 +101,10 @@ def stem(wish: Wish) -> str:
     corpus = wish.get("corpus")
     if not corpus:
         return "run"
-    path = Path(corpus[0])
-    return "stdin" if corpus[0] == "-" else path.resolve().name if path.is_dir() else path.stem
+    if corpus[0] == "-":
+        return "stdin"
+    is_folder = os.path.isdir(corpus[0])  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
+    return Path(corpus[0]).resolve().name if is_folder else Path(corpus[0]).stem
 
 
 def prepare(request: Request) -> Preparation:

@@ -49,6 +49,7 @@ def folder(tmp_path, trained):
         ("train utf16.txt", 65, "--encoding utf-16"),
         ("train broken.txt", 65, "broken.txt, line 2: byte 0xff at offset 18"),
         ("train missing.txt", 66, "missing.txt"),
+        (f"train {'a' * 300}", 66, "file name too long"),
         ("train missing-*.txt", 66, "no file matches"),
         ("train nothing", 65, "no text in nothing"),
         ("train /dev/zero", 66, "neither a file nor a folder"),
