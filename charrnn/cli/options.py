@@ -74,4 +74,4 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be train
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting and where it came from.")]
 Json = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what was chosen for every setting, and why.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say every setting of the run.")]

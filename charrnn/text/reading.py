@@ -34,7 +34,6 @@ class Text:
     """What was read: characters (or bytes, for the byte unit), and what a user should know about the reading."""
 
     content: str | bytes
-    files: int = 0
     notices: list[str] = field(default_factory=list)
 
 
@@ -72,7 +71,6 @@ def read_text(arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", g
                 f"no text in {argument}", "no file there is readable as text", "check --glob and --encoding"
             )
     text.notices += _drop_marks(parts)
-    text.files = len(parts)
     text.content = b"".join(parts) if unit == "byte" else "".join(parts)  # type: ignore[arg-type]
     return text
 

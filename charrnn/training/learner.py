@@ -34,11 +34,13 @@ class Learner:
         self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
         self.begin()
 
-    def begin(self) -> None:
-        """Everything as before the first step, by the seed alone."""
+    def begin(self, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
+        """Everything as before the first step: by the seed alone, or from another model's `weights`."""
         config = self.config
         torch.manual_seed(config.seed)
         self.network = CharRNN(config, self.symbols).to(self.device)
+        if weights is not None:
+            self.network.load_weights(weights)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())

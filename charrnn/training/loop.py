@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from charrnn.checkpoint import Progress
+from charrnn.checkpoint import Arrays, Progress
 from charrnn.config import RunConfig, parse_duration
 from charrnn.config_file import write_config_file
 from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageError
@@ -45,6 +45,7 @@ class Loop:
     interruption: Interruption
     deadline: float | None = None  # on the monotonic clock; None where no --time was given, or on resuming
     cost: Cost | None = None  # as last measured
+    first_weights: Arrays | None = None  # of another model, where the run started from one
     fixed_evaluations: bool = False  # whether --eval-every was asked for
     saved: tuple[int | None, ...] = ()  # what had been done by the newest checkpoint
     clock: float = field(default_factory=time.monotonic)  # when training last began or was reported
@@ -76,8 +77,6 @@ class Loop:
             except EndedEarlyError:
                 self._leave()
                 raise
-        if self.progress.evaluated_step != self.progress.step:
-            self._evaluate(again=True)
         self._save(must=True)
         p = self.progress
         self.emit(Finished(p.step, self.run.path.name, p.seconds, p.epoch, p.validation_nats, p.best_nats, p.best_step))
@@ -94,6 +93,8 @@ class Loop:
             elif self.learner.device.type == "cpu":  # elsewhere looking would wait for the device at every step
                 self._settle()
             self._observe()
+        if self.progress.evaluated_step != self.progress.step:
+            self._evaluate(again=True)
 
     def _leave(self) -> None:
         try:
@@ -142,7 +143,7 @@ class Loop:
             self.learner.restore(good.training, good.weights, good.progress.step)
             self.progress = good.progress
         else:
-            self.learner.begin()
+            self.learner.begin(self.first_weights)
             self.progress = Progress()
         back, back.rollbacks = self.progress, p.rollbacks + 1
         self.marker, self.saved = (back.step, back.seconds), ()

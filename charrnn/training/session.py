@@ -144,16 +144,16 @@ def corpus_of(
 def start(preparation: Preparation, run: Run, request: Request, emit: Listener, interruption: Interruption) -> Loop:
     """The loop of a new run in its (owned) folder."""
     p, config, corpus = preparation, preparation.config, preparation.corpus
-    learner = Learner(config, len(corpus.vocabulary))
+    learner, weights = Learner(config, len(corpus.vocabulary)), None
     if p.source:
         weights, kept = adapted_weights(p.source, corpus.vocabulary, learner.average_weights())
-        learner.network.load_weights(weights)
-        learner.average.load_weights(weights)
+        learner.begin(weights)
         p.notices.append(kept)
     write_config_file(run.path / CONFIG, config)
     emit = recorded(run, Reached(-1), emit)  # an earlier start may have ended before its first save
     keeper = Keeper(run, corpus, learner, emit, made_with(config), dict(request.wish.values))
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption)
+    loop.first_weights = weights
     loop.fixed_evaluations = request.wish.get("eval_every") is not None
     if request.wish.get("time"):
         loop.deadline, loop.cost = request.began + request.wish.get("time"), p.cost

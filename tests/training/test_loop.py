@@ -1,0 +1,61 @@
+"""What the hub does when things go wrong before anything was saved."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.checkpoint import read_checkpoint
+from charrnn.config import Wish
+from charrnn.report.events import RolledBack
+from charrnn.training.interruption import Interruption
+from charrnn.training.learner import Learner
+from charrnn.training.session import Request, opened
+
+SIZES = {"hidden": 8, "embedding": 4, "batch_size": 2, "seq_length": 8, "precision": "float32", "threads": 1}
+
+
+def train(folder, name, *, init_from=None, listener=lambda event: None, **settings):
+    wish = Wish()
+    wish.add({"corpus": [str(folder / "text.txt")], **settings}, "flag")
+    with opened(Request(wish, folder, name, init_from=init_from), listener, Interruption()) as loop:
+        loop.go()
+    return loop
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "text.txt").write_text("to be or not to be, that is the question; " * 20)
+    return tmp_path
+
+
+def test_a_fine_tuned_run_that_diverges_before_its_first_save_goes_back_to_the_weights_it_began_with(
+    folder, monkeypatch
+):
+    train(folder, "old", steps=20, **SIZES)
+    begun, real, faults = [], Learner.step, [torch.tensor(math.nan)]
+
+    def step(self, window, index):
+        if index == 0:
+            begun.append(self.network.weights()["head.weight"].copy())
+        loss, norm = real(self, window, index)
+        return (faults.pop() if index == 1 and faults else loss), norm
+
+    monkeypatch.setattr(Learner, "step", step)
+    told = []
+    train(
+        folder,
+        "new",
+        init_from="old",
+        steps=6,
+        eval_every=6,
+        listener=told.append,
+        threads=1,
+        batch_size=2,
+        seq_length=8,
+    )
+    assert [event.step for event in told if isinstance(event, RolledBack)] == [0]
+    old = read_checkpoint(folder / "old" / "best.safetensors").weights["head.weight"]
+    assert len(begun) == 2
+    assert all(np.array_equal(weights, old) for weights in begun)
