@@ -3,7 +3,7 @@
     header    8 bytes of length, JSON: {"__metadata__": {"charrnn": RECORD}, tensor name: dtype, shape, place, ...}
     RECORD    JSON text: sha256, format, config, vocabulary, corpus, progress, made_with, wish
     tensors   NAME            the averaged weights: the model that is evaluated, sampled and shared
-              training/NAME   only in a resumable file: raw weights, Adam's moments, hidden state, dropout's generator
+              training/NAME   only in a resumable file: raw weights, Adam's moments, hidden state
 
 `best.safetensors` holds a model; `step-00001200.safetensors` a model and its run. safetensors itself finds truncation
 but no flipped bit, so RECORD begins with the SHA-256 of the whole file (taken with 64 zeros in the digest's own place)
@@ -200,15 +200,15 @@ def _record(header: bytes, data_size: int) -> tuple[_Record, Vocabulary]:
     vocabulary = _vocabulary(record.vocabulary)
     if record.config.layers > len(entries):
         raise ValueError("it has fewer tensors than its configuration has layers")
-    shapes: dict[str, tuple[int, ...] | None] = dict(parameter_shapes(record.config, len(vocabulary)))
+    shapes = parameter_shapes(record.config, len(vocabulary))
     if any(name.startswith(_TRAINING) for name in entries):
         more = training_shapes(record.config, len(vocabulary))
         shapes |= {_TRAINING + name: shape for name, shape in more.items()}
     if set(entries) != set(shapes):
         raise ValueError(f"its tensors are not those of its configuration: {sorted(set(entries) ^ set(shapes))[0]}")
     for name, shape in shapes.items():
-        dtype, found = ("U8" if shape is None else "F32"), tuple(entries[name]["shape"])
-        if entries[name]["dtype"] != dtype or found != (found[:1] if shape is None else shape):
+        found = tuple(entries[name]["shape"])
+        if entries[name]["dtype"] != "F32" or found != shape:
             raise ValueError(f"tensor {name} is {entries[name]['dtype']} {found}, not what its configuration implies")
     if max(int(entry["data_offsets"][1]) for entry in entries.values()) != data_size:
         raise ValueError("it is cut short, or something was added to it")

@@ -88,6 +88,8 @@ class OptimisationConfig(BaseModel):
     steps: Positive
     learning_rate: Finite
     warmup: Annotated[int, Field(ge=0)]
+    weight_drop: Share  # of the recurrent weights
+    dropout_start: Annotated[float, Field(ge=0, le=1)]  # share of both that is in force at the first step
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
     clip: Finite = 1.0
     ema: Share = 0.998
@@ -129,9 +131,9 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
     return shapes | {"head.weight": (symbols, hidden), "head.bias": (symbols,)}
 
 
-def training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...] | None]:
-    """Name and shape of everything else that resuming needs; None is a byte string of any length."""
-    shapes: dict[str, tuple[int, ...] | None] = {"generator": None}
+def training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of everything else that resuming needs."""
+    shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in parameter_shapes(config, symbols).items():
         shapes |= {f"{kind}.{name}": shape for kind in ("weights", "moment1", "moment2")}
     for layer in range(config.layers):

@@ -58,6 +58,16 @@ class BusyError(CharrnnError):
     exit_code = 75
 
 
+class LostProcessError(CharrnnError):
+    """Another process of a run on several has ended; what is on disk is whole (75)."""
+
+    exit_code = 75
+
+    def __init__(self, rank: int) -> None:
+        what, remedy = f"another process than rank {rank} has ended", "the same line with --resume continues the run"
+        super().__init__(what, "the run cannot go on without it", remedy)
+
+
 class ReaderGoneError(CharrnnError):
     """Whoever read our stdout went away: nothing is wrong, and nothing more is to be said (0)."""
 

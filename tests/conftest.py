@@ -1,6 +1,8 @@
 """What several tests need: the installed command as a subprocess, a small text, and a model trained once."""
 
+import fcntl
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +54,35 @@ def trained(tmp_path_factory):
     done = run("train", "verses.txt", *TINY, "--steps", "60", "--learning-rate", "0.01", cwd=folder)
     assert done.returncode == 0, done.stderr.decode()
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Make a folder once for all processes of the test runner: the first to ask makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name, make):
+        path, whole = shared / name, shared / f"{name}.whole"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                assert not path.exists(), f"{name} failed in another process"
+                path.mkdir()
+                make(path)
+                whole.touch()
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def free_port():
+    """A port of this machine that nobody listens to."""
+
+    def port():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return port

@@ -45,7 +45,8 @@ from charrnn.training import learner, loop, plan, run, session, watch
 TEXT = "the quick brown fox jumps over the lazy dog; " * 14  # 630 characters: a tenth is held out
 FLAGS = [
     *("--hidden", "12", "--embedding", "6", "--layers", "2", "--dropout", "0.5", "--batch-size", "3"),
-    *("--seq-length", "8", "--precision", "float32", "--threads", "1", "--learning-rate", "0.01"),
+    *("--weight-drop", "0.2", "--dropout-start", "0.4", "--learning-rate", "0.01"),
+    *("--seq-length", "8", "--precision", "float32", "--threads", "1"),
     *("--save-every", "3", "--eval-every", "10", "--name", "r", "--resume", "--checkpoints", "."),
 ]
 SAVE_EVERY, RATE = 3, 0.01  # as in FLAGS
@@ -709,12 +710,15 @@ def control(lab, options):
     """Each sabotage must be noticed by at least one of a few trials of its sweep."""
     from charrnn import checkpoint
 
-    restore = learner.Learner.restore
+    restore, masks = learner.Learner.restore, learner.Learner._masks
 
     def forgetful(self, tensors, average, step):
-        kept = tensors["generator"].copy()
-        restore(self, {**tensors, "generator": kept}, average, step)
-        torch.manual_seed(0)
+        restore(self, tensors, average, step)
+        self.state = self.network.initial_state(self.config.batch_size)
+
+    def out_of_step(self, tensors, average, step):
+        restore(self, tensors, average, step)
+        self._masks = lambda index: masks(self, index - 1)
 
     def patched(owner, name, other, sweep, n):
         real = getattr(owner, name)
@@ -733,7 +737,8 @@ def control(lab, options):
         "checkpoints written in place",
         functools.partial(notices, checkpoint, "write_whole", in_place, kill, 20),
     )
-    yield "control", "dropout starts anew", functools.partial(notices, learner.Learner, "restore", forgetful, kill, 10)
+    for what, other in (("the hidden state starts anew", forgetful), ("dropout is out of step", out_of_step)):
+        yield "control", what, functools.partial(notices, learner.Learner, "restore", other, kill, 10)
     yield (
         "control",
         "signals are not noted",

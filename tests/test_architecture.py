@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "charrnn": set(),
     "__main__": {"cli"},
 }
-MAY_IMPORT_TORCH = {"model/cells.py", "model/network.py"}
+MAY_IMPORT_TORCH = {"model/cells.py", "model/gru_window.py", "model/network.py"}
 
 
 def room_of(path):

@@ -45,6 +45,7 @@ def run_config(**changes):
         "layers": 1, "hidden": 5, "embedding": 3, "dropout": 0.0, "corpus": ["poem.txt"], "validation_fraction": 0.1,
         "batch_size": 2, "seq_length": 3, "steps": 10, "learning_rate": 0.01, "warmup": 0, "eval_every": 5,
         "save_every": "5m", "sample_every": 5, "device": "cpu", "precision": "float32", "threads": 1,
+        "weight_drop": 0.0, "dropout_start": 1.0,
     }  # fmt: skip
     return RunConfig(**values | changes)
 
@@ -349,12 +350,16 @@ def fewer_lanes(weights, training):
     training["state.0.c"] = training["state.0.c"][:1]
 
 
-def no_generator(weights, training):
-    del training["generator"]
+def no_state(weights, training):
+    del training["state.0.h"]
 
 
-def generator_of_floats(weights, training):
-    training["generator"] = training["generator"].astype(np.float32)
+def state_of_integers(weights, training):
+    training["state.0.h"] = training["state.0.h"].astype(np.int32)
+
+
+def generator_of_old(weights, training):
+    training["generator"] = np.zeros(8, np.uint8)
 
 
 def moment_not_a_number(weights, training):
@@ -363,7 +368,7 @@ def moment_not_a_number(weights, training):
 
 WRONG_ARRAYS = [
     no_array, extra_array, other_shape, other_rank, doubles, not_a_number, infinite, no_moment, extra_state,
-    fewer_lanes, no_generator, generator_of_floats, moment_not_a_number,
+    fewer_lanes, no_state, state_of_integers, generator_of_old, moment_not_a_number,
 ]  # fmt: skip
 
 

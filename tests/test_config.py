@@ -19,7 +19,7 @@ from charrnn.errors import SettingsError
 REQUIRED = {
     **{"layers": 1, "hidden": 2, "embedding": 3, "dropout": 0.0},
     **{"corpus": ["a.txt"], "validation_fraction": 0.1, "batch_size": 4, "seq_length": 5},
-    **{"steps": 10, "learning_rate": 1e-3, "warmup": 2},
+    **{"steps": 10, "learning_rate": 1e-3, "warmup": 2, "weight_drop": 0.0, "dropout_start": 1.0},
     **{"eval_every": 5, "save_every": "5m", "sample_every": 5, "device": "cpu", "precision": "float32", "threads": 1},
 }
 

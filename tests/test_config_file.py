@@ -175,6 +175,8 @@ configs = st.builds(
     batch_size=widths,
     seq_length=widths,
     steps=counts,
+    weight_drop=shares,
+    dropout_start=shares | st.just(1.0),
     learning_rate=finite,
     warmup=st.integers(0),
     weight_decay=st.floats(0, allow_infinity=False),
@@ -195,7 +197,17 @@ configs = st.builds(
 )
 def test_strange_name_comes_back_from_a_written_file(tmp_path, name):
     whole = {"layers": 1, "hidden": 1, "embedding": 1, "dropout": 0, "corpus": [name], "validation_fraction": 0}
-    whole |= {"batch_size": 1, "seq_length": 1, "steps": 1, "learning_rate": 1e-3, "warmup": 0, "threads": 1}
+    whole |= {
+        "batch_size": 1,
+        "seq_length": 1,
+        "steps": 1,
+        "learning_rate": 1e-3,
+        "warmup": 0,
+        "threads": 1,
+        "weight_drop": 0.0,
+        "dropout_start": 1.0,
+    }
+    whole |= {"weight_drop": 0, "dropout_start": 1}
     whole |= {"eval_every": 1, "save_every": 1, "sample_every": 1, "device": "cpu", "precision": "float32"}
     write_config_file(tmp_path / "config.yaml", RunConfig(**whole))
     assert read_config_file(tmp_path / "config.yaml")["corpus"] == [name]

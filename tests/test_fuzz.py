@@ -35,6 +35,7 @@ CONFIG = {
     "validation_fraction": 0.1, "batch_size": 1, "seq_length": 2, "steps": 9, "learning_rate": 0.01, "warmup": 0,
     "eval_every": 3,
     "save_every": "5m", "sample_every": 3, "device": "cpu", "precision": "float32", "threads": 1,
+    "weight_drop": 0.0, "dropout_start": 1.0,
 }  # fmt: skip
 
 
@@ -96,7 +97,7 @@ def edit(tree, kind, where, value):
         node[index][1] = value
 
 
-NAMES = ["__metadata__", "charrnn", "sha256", "head.bias", "training/", "training/generator", "dtype", "shape", "F32"]
+NAMES = ["__metadata__", "charrnn", "sha256", "head.bias", "training/", "training/state.0.h", "dtype", "shape", "F32"]
 NAMES += ["data_offsets", "config", "layers", "hidden", "step", "vocabulary", "char", "byte", "word", "lstm", "wish"]
 DEEP = st.sampled_from([Raw("[" * n + "]" * n) for n in (10, 900, 9_000)])
 TOKENS = [

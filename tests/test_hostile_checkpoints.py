@@ -20,6 +20,7 @@ CONFIG = {
     "cell": "rnn", "layers": 1, "hidden": 2, "embedding": 1, "dropout": 0.0, "corpus": ["a"], "batch_size": 1,
     "validation_fraction": 0.1, "seq_length": 2, "steps": 99, "learning_rate": 0.01, "warmup": 0, "eval_every": 3,
     "save_every": "5m", "sample_every": 3, "device": "cpu", "precision": "float32", "threads": 1,
+    "weight_drop": 0.0, "dropout_start": 1.0,
 }  # fmt: skip
 NO_DIGEST = b"0" * 64
 MEBIBYTE = 1 << 20
@@ -30,11 +31,7 @@ def checkpoint(step):
     config, generator = RunConfig(**CONFIG), np.random.default_rng(step)
     shapes = [parameter_shapes(config, 2), training_shapes(config, 2)]
     weights, training = (
-        {
-            name: np.zeros(8, np.uint8) if shape is None else generator.normal(size=shape).astype(np.float32)
-            for name, shape in part.items()
-        }
-        for part in shapes
+        {name: generator.normal(size=shape).astype(np.float32) for name, shape in part.items()} for part in shapes
     )
     facts = CorpusFacts(fingerprint="f" * 64, train_symbols=90, validation_symbols=10)
     return Checkpoint(config, Vocabulary.of("ab"), facts, Progress(step=step), weights, training)

@@ -39,6 +39,6 @@ def open_network(checkpoint: Checkpoint, device: str, *, light: bool = True) -> 
 
         return NumpyNetwork(checkpoint.config, symbols, checkpoint.weights)
     from charrnn.model.network import open_reader
-    from charrnn.training.settings import usable_device
+    from charrnn.training.machine import usable_device
 
     return open_reader(checkpoint.config, symbols, checkpoint.weights, usable_device(device))

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.text.corpus import Corpus
     from charrnn.training.loop import Loop
-    from charrnn.training.session import Preparation
-
-BASELINE_SYMBOLS = 1_000_000  # of the training part's end; more changes little and costs seconds
+    from charrnn.training.preparation import Preparation
 
 
 def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
@@ -45,12 +43,12 @@ def bits(nats: float) -> str:
 
 def baseline(corpus: "Corpus") -> float:
     """Kneser-Ney 6-gram, in nats per character of the validation part that was watched."""
-    from charrnn.evaluation.baselines import kneser_ney
+    from charrnn.evaluation.baselines import COUNTED_SYMBOLS, kneser_ney
     from charrnn.training.watch import EVALUATED
 
     held_out = corpus.validation[:EVALUATED]
     characters, _ = corpus.vocabulary.measure(held_out)
-    nats = kneser_ney(corpus.train[-BASELINE_SYMBOLS:], held_out, len(corpus.vocabulary))
+    nats = kneser_ney(corpus.train[-COUNTED_SYMBOLS:], held_out, len(corpus.vocabulary))
     return nats * len(held_out) / characters
 
 
@@ -68,16 +66,8 @@ def cost_table(preparation: "Preparation", as_json: bool) -> str:
             "length",
             f"{config.steps:,} steps of {config.batch_size} x {config.seq_length}, {found['epochs']:.1f} epochs",
         ),
-        (
-            "time",
-            "not measured (the length was given in steps)"
-            if left is None
-            else f"about {left:.0f} s on {config.device}",
-        ),
-        (
-            "memory",
-            f"about {(found['memory_bytes'] + found['base_bytes']) / 2**20:.0f} MiB at the peak",
-        ),
+        ("time", f"about {left:.0f} s on {config.device}"),
+        ("memory", f"about {found['memory_bytes'] / 2**20:.0f} MiB at the peak"),
     ]
     return table(rows, title="dry run: nothing is trained")
 
@@ -85,6 +75,7 @@ def cost_table(preparation: "Preparation", as_json: bool) -> str:
 def costs(preparation: "Preparation") -> dict[str, Any]:
     """The dry run as numbers."""
     p, config = preparation, preparation.config
+    assert p.cost is not None
     window = config.batch_size * config.seq_length
     return {
         "train_symbols": len(p.corpus.train),
@@ -93,9 +84,8 @@ def costs(preparation: "Preparation") -> dict[str, Any]:
         "parameters": p.parameters,
         "steps": config.steps,
         "epochs": config.steps * window / (len(p.corpus.train) - 1),
-        "expected_seconds": p.cost and p.cost.step * config.steps,
+        "expected_seconds": p.cost.step * config.steps,
         "memory_bytes": p.memory,
-        "base_bytes": 350 << 20,
         "settings": config.model_dump(),
     }
 

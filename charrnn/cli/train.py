@@ -1,5 +1,6 @@
 """`charrnn train`: learn from a text."""
 
+import os
 import time as clock
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.report.events import Listener
     from charrnn.training.interruption import Interruption
-    from charrnn.training.session import Request
+    from charrnn.training.preparation import Request
 
 STARTED = clock.monotonic()  # a --time counts from when the command was called, not from when torch was loaded
 
@@ -43,6 +44,8 @@ def train(
     hidden: o.Hidden = None,
     embedding: o.Embedding = None,
     dropout: o.Dropout = None,
+    weight_drop: o.WeightDrop = None,
+    dropout_start: o.DropoutStart = None,
     layer_norm: o.LayerNorm = None,
     residual: o.Residual = None,
     epochs: o.Epochs = None,
@@ -87,25 +90,54 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
     from charrnn.training.interruption import Interruption
 
     with Interruption(deadline(given["max_time"]), given["exit_incomplete"]) as interruption:
-        from charrnn.training.session import Request
+        from charrnn.training.preparation import Request
 
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
-        request = Request(wish, *places, STARTED)
-        if given["dry_run"] or given["print_config"]:
+        request, (rank, size, local_rank) = Request(wish, *places, STARTED), place()
+        if rank == 0 and (given["dry_run"] or given["print_config"]):
             preview(request, given["print_config"], given["as_json"])
-        else:
-            learn(request, interruption, given)
+        elif rank == 0:
+            learn(request, interruption, given, (rank, size, local_rank))
+        elif not (given["dry_run"] or given["print_config"]):
+            follow(request, interruption, (rank, size, local_rank))
 
 
-def learn(request: "Request", interruption: "Interruption", given: Mapping[str, Any]) -> None:
+def place() -> tuple[int, int, int]:
+    """(rank, number of processes, rank on this machine), as torchrun tells its processes; alone without it."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    if not all(os.environ.get(name, "").isdecimal() for name in names):
+        return 0, 1, 0
+    rank, size, local_rank = (int(os.environ[name]) for name in names)
+    return rank, size, local_rank
+
+
+def follow(request: "Request", interruption: "Interruption", where: tuple[int, int, int]) -> None:
+    """Train as one of several processes that is not the first: nothing is written, and only its own loss is said."""
+    from charrnn.errors import CharrnnError, LostProcessError
+    from charrnn.training.distributed import joined
+    from charrnn.training.session import opened
+
+    try:
+        with joined(*where) as group, opened(request, lambda event: None, interruption, group) as loop:
+            loop.go()
+    except LostProcessError:
+        raise
+    except CharrnnError as error:  # rank 0 has it too, and says it
+        raise typer.Exit(error.exit_code) from error
+
+
+def learn(
+    request: "Request", interruption: "Interruption", given: Mapping[str, Any], where: tuple[int, int, int]
+) -> None:
     """Run the training to its end, with a table at the close."""
     from charrnn.cli.console import say
     from charrnn.cli.tables import closing_table
+    from charrnn.training.distributed import joined
     from charrnn.training.session import opened
 
     listener = view(given["as_json"], given["quiet"])
     try:
-        with opened(request, listener, interruption) as loop:
+        with joined(*where) as group, opened(request, listener, interruption, group) as loop:
             if given["verbose"]:
                 say("".join(f"{key}: {value}\n" for key, value in loop.config.model_dump().items()).rstrip())
             was_complete = loop.progress.step >= loop.config.steps
@@ -120,9 +152,9 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
     """Say what would be trained; train nothing."""
     from charrnn.cli.console import print_result
     from charrnn.cli.tables import config_lines, cost_table
-    from charrnn.training.session import prepare
+    from charrnn.training.preparation import prepare
 
-    preparation = prepare(request)
+    preparation = prepare(request, measure=not print_config)
     print_result(config_lines(request.wish, preparation) if print_config else cost_table(preparation, as_json))
 
 

@@ -11,7 +11,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from charrnn.model.gru_window import GRUWindow
+
 State = tuple[Tensor, ...]  # of one layer: (h,) or (h, c), each (B, H)
+_ONE_LAYER = (
+    True,
+    1,
+    0.0,
+    True,
+    False,
+    False,
+)  # biases, layers, dropout between them, training, both ways, batch first
 
 
 class Elman(nn.RNN):
@@ -26,9 +36,9 @@ class Elman(nn.RNN):
         super().__init__(inputs, hidden, nonlinearity="tanh")
         initialise(self, gates=1)
 
-    def unroll(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def unroll(self, inputs: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
-        outputs, h = self(inputs, state[0][None])
+        outputs, h = torch.rnn_tanh(inputs, state[0][None], weights(self, mask), *_ONE_LAYER)
         return outputs, (h[0],)
 
 
@@ -53,9 +63,9 @@ class LSTM(nn.LSTM):
         with torch.no_grad():
             self.all_weights[0][2][hidden : 2 * hidden].fill_(1.0)
 
-    def unroll(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def unroll(self, inputs: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
-        outputs, (h, c) = self(inputs, (state[0][None], state[1][None]))
+        outputs, h, c = torch.lstm(inputs, (state[0][None], state[1][None]), weights(self, mask), *_ONE_LAYER)
         return outputs, (h[0], c[0])
 
 
@@ -77,13 +87,23 @@ class GRU(nn.GRU):
         super().__init__(inputs, hidden)
         initialise(self, gates=3)
 
-    def unroll(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def unroll(self, inputs: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
-        outputs, h = self(inputs, state[0][None])
-        return outputs, (h[0],)
+        if inputs.device.type != "cpu":
+            outputs, h = torch.gru(inputs, state[0][None], weights(self, mask), *_ONE_LAYER)
+            return outputs, (h[0],)
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
+        window: Tensor = GRUWindow.apply(inputs.to(dtype), state[0], *weights(self, mask))  # type: ignore[no-untyped-call]
+        return window, (window[-1],)
 
 
 CELLS: dict[str, type[Elman] | type[LSTM] | type[GRU]] = {"rnn": Elman, "lstm": LSTM, "gru": GRU}
+
+
+def weights(cell: nn.RNNBase, mask: Tensor | None) -> list[Tensor]:
+    """W_xh, W_hh, and their biases, with `mask` (gates x H, H) on the recurrent matrix."""
+    w_ih, w_hh, b_ih, b_hh = cell.all_weights[0]
+    return [w_ih, w_hh if mask is None else w_hh * mask, b_ih, b_hh]
 
 
 @torch.no_grad()

@@ -6,7 +6,8 @@ The network remembers nothing between calls: the caller hands in the state and k
 without torch is `numpy_network.py`; the two are held against each other by a test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,13 @@ from charrnn.model.cells import CELLS, State
 NetworkState = list[State]  # one entry per layer
 
 
+class Masks(NamedTuple):
+    """What dropout leaves of a layer: 0 where something is dropped, else 1 / (1 - rate)."""
+
+    units: Tensor | None = None  # (B, H), of the layer's outputs
+    weights: Tensor | None = None  # (gates x H, H), of its recurrent matrix
+
+
 class Layer(nn.Module):
     """One recurrent layer, normalised (Ba et al. 2016), added to its input where the widths match (He et al. 2016)."""
 
@@ -29,11 +37,16 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(config.hidden) if config.layer_norm else nn.Identity()
         self.residual = has_residual(config, index)
 
-    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """(T, B, inputs) -> (T, B, H) and the state after the last step."""
-        outputs, state = self.cell.unroll(inputs, state)
+    def forward(self, inputs: Tensor, state: State, masks: Masks) -> tuple[Tensor, State]:
+        """(T, B, inputs) -> (T, B, H) and the state after the last step.
+
+        Dropout stands on the connections that lead out of a layer (Zaremba et al. 2014), after LayerNorm, whose
+        statistics see every unit; of the recurrence it drops weights, never states (Merity et al. 2018).
+        """
+        outputs, state = self.cell.unroll(inputs, state, masks.weights)
         outputs = self.norm(outputs)
-        return (outputs + inputs if self.residual else outputs), state
+        outputs = outputs + inputs if self.residual else outputs
+        return (outputs if masks.units is None else outputs * masks.units.to(outputs.dtype)), state
 
 
 class CharRNN(nn.Module):
@@ -47,19 +60,18 @@ class CharRNN(nn.Module):
         self.layers = nn.ModuleList(Layer(config, index, width) for index, width in enumerate(widths[:-1]))
         self.head = nn.Linear(config.hidden, symbols)
 
-    def forward(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
-        """Ids (T, B) -> logits (T, B, V) and the state after the last step; dropout acts in training mode only."""
+    def forward(
+        self, ids: Tensor, state: NetworkState, masks: Sequence[Masks] | None = None
+    ) -> tuple[Tensor, NetworkState]:
+        """Ids (T, B) -> logits (T, B, V) and the state after the last step; `masks` are dropout's, one a layer."""
         x = (
             self.embedding(ids)
             if self.embedding is not None
             else F.one_hot(ids, self.symbols).to(self.head.weight.dtype)
         )
         after: NetworkState = []
-        for layer, before in zip(self.layers, state, strict=True):
-            x, end = layer(x, before)
-            # Dropout stands on the connections that lead out of a layer, never inside the recurrence
-            # (Zaremba et al. 2014); LayerNorm sits before it, so that its statistics see every unit.
-            x = F.dropout(x, self.config.dropout, self.training)
+        for layer, before, mask in zip(self.layers, state, masks or [Masks()] * len(state), strict=True):
+            x, end = layer(x, before, mask)
             after.append(end)
         return self.head(x), after
 
@@ -81,13 +93,13 @@ class CharRNN(nn.Module):
 
 
 class TorchReader:
-    """A CharRNN behind the reader's interface: NumPy ids in, NumPy numbers out, always in evaluation mode.
+    """A CharRNN behind the reader's interface: NumPy ids in, NumPy numbers out.
 
     The same interface as `NumpyNetwork`, for devices and text sizes at which torch is the faster of the two.
     """
 
     def __init__(self, network: CharRNN) -> None:
-        self.network, self.symbols = network, network.symbols
+        self.network, self.symbols = network.eval(), network.symbols
         self.device = network.head.weight.device
 
     def initial_state(self, lanes: int) -> NetworkState:
@@ -96,7 +108,7 @@ class TorchReader:
 
     def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[npt.NDArray[np.float32], NetworkState]:
         """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
-        with evaluating(self.network):
+        with torch.no_grad():
             logits, state = self.network(torch.from_numpy(ids[None]).to(self.device), state)
         return logits[0].float().cpu().numpy(), state
 
@@ -104,27 +116,11 @@ class TorchReader:
         self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
     ) -> tuple[npt.NDArray[np.float64], NetworkState]:
         """-ln p(target) in nats at every place: (T, B) and (T, B) -> (T, B)."""
-        with evaluating(self.network):
+        with torch.no_grad():
             logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
             wanted = torch.from_numpy(targets).to(self.device)
             nats = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none")
         return nats.view(wanted.shape).double().cpu().numpy(), state
-
-
-class evaluating:  # noqa: N801 - reads as a statement: with evaluating(network)
-    """No dropout and no gradients inside the block; the network's mode is put back afterwards."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network, self.training = network, network.training
-        self.no_grad = torch.no_grad()
-
-    def __enter__(self) -> None:
-        self.network.eval()
-        self.no_grad.__enter__()
-
-    def __exit__(self, *details: object) -> None:
-        self.no_grad.__exit__(*details)
-        self.network.train(self.training)
 
 
 def open_reader(

@@ -65,10 +65,12 @@ class Lanes:
         return Window(block[:-1], block[1:], np.full(self.batch_size, index == 0))
 
 
-def fit(symbols: int, batch_size: int, seq_length: int) -> tuple[int, int]:
+def fit(symbols: int, batch_size: int, seq_length: int, shares: int = 1) -> tuple[int, int]:
     """The largest (batch size, sequence length) up to the asked ones that `symbols` ids can fill.
 
-    The sequence length gives way last: a lane that is too short teaches nothing about context.
+    The sequence length gives way last: a lane that is too short teaches nothing about context. A batch size that gives
+    way stays a multiple of `shares` where it can.
     """
     seq_length = max(1, min(seq_length, symbols - 1))
-    return max(1, min(batch_size, (symbols - 1) // seq_length)), seq_length
+    most = max(1, (symbols - 1) // seq_length)
+    return batch_size if batch_size <= most else max(most - most % shares, 1), seq_length

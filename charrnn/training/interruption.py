@@ -8,6 +8,7 @@ SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a 
 
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -52,15 +53,16 @@ class Interruption:
         """From now on there is something to lose: signals wait for the next `check`."""
         self._patient = True
 
-    def check(self) -> None:
-        """Raise if a signal asked to stop, or if the time is over.
+    def check(self, agree: Callable[..., list[float]] = lambda *numbers: list(numbers)) -> None:
+        """Raise if a signal asked to stop, or if the time is over; `agree` makes it so for all processes of a run.
 
         Raises:
             StoppedError, OutOfTimeError: save, then leave.
         """
-        if self.stop is not None:
-            raise StoppedError(self.stop)
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+        stop, over = agree(self.stop or 0, self.deadline is not None and time.monotonic() >= self.deadline)
+        if stop:
+            raise StoppedError(int(stop))
+        if over:
             raise OutOfTimeError(self.exit_incomplete)
 
     def save_wanted(self) -> bool:

@@ -15,6 +15,7 @@ from charrnn.config import RunConfig
 from charrnn.errors import CharrnnError, OutputError, StorageError
 from charrnn.report.events import Listener, Notice, Saved
 from charrnn.text.corpus import Corpus
+from charrnn.training.distributed import ALONE, Group
 from charrnn.training.learner import Learner
 from charrnn.training.run import Run
 
@@ -31,6 +32,7 @@ class Keeper:
     emit: Listener
     made_with: dict[str, str] = field(default_factory=dict)
     wish: dict[str, Any] = field(default_factory=dict)
+    group: Group = ALONE
     saved_at: float = field(default_factory=time.monotonic)
     failures: int = 0  # in a row
     retry_at: float = 0.0
@@ -56,7 +58,7 @@ class Keeper:
 
     def _write(self, write: Callable[[], Path], step: int, must: bool) -> Path | None:
         try:
-            return write()
+            return self.group.first(write)
         except (StorageError, OutputError) as error:
             if must:
                 raise StorageError(f"the run is not saved at step {step}", str(error)) from error

@@ -1,7 +1,7 @@
 """Everything that a training step changes; one window in, one loss out.
 
-That is: the weights, their average, Adam's moments, the lanes' hidden state and dropout's generator. Nothing here knows
-about clocks, files or evaluations.
+That is: the weights, their average, Adam's moments and the lanes' hidden state. Nothing here knows about clocks, files
+or evaluations. Of several processes each trains its share of the lanes, and all have the same weights.
 
 `tensors` and `restore` are each other's inverse, bit for bit: what they carry is what exact resuming needs.
 """
@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from charrnn.config import RunConfig
-from charrnn.errors import DataError
+from charrnn.config import CELL_GATES, RunConfig
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN
+from charrnn.model.network import CharRNN, Masks
 from charrnn.text.lanes import Window
+from charrnn.training.distributed import ALONE, Group
+from charrnn.training.dropout import UNITS, WEIGHTS, dropout_mask
 from charrnn.training.optimizer import build_optimizer, moments, update_average
-from charrnn.training.schedule import learning_rate
+from charrnn.training.schedule import dropout_share, learning_rate
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -30,8 +31,10 @@ Arrays = dict[str, npt.NDArray[Any]]
 class Learner:
     """A network in training. `average` is the network that is evaluated, sampled and shared."""
 
-    def __init__(self, config: RunConfig, symbols: int) -> None:
+    def __init__(self, config: RunConfig, symbols: int, group: Group = ALONE) -> None:
         self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
+        self.group = group
+        self.share = self.group.share(config.batch_size)
         self.begin()
 
     def begin(self, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
@@ -42,10 +45,16 @@ class Learner:
         if weights is not None:
             self.network.load_weights(weights)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.replica = self.group.replicated(self.network)
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
         self.optimizer = build_optimizer(self.network, config)
-        self.state = self.network.initial_state(config.batch_size)
+        self.state = self.network.initial_state(self.share.stop - self.share.start)
+        if self.replica is not self.network:
+            # After its first backward pass DDP lays its buckets out anew, and the last bits of a sum over more than two
+            # processes depend on where a gradient lies in them: have that done here, so that resuming changes nothing.
+            nothing = torch.zeros(1, len(self.state[0][0]), dtype=torch.int64, device=self.device)
+            self.replica(nothing, self.state)[0].sum().backward()
 
     def step(self, window: Window, index: int) -> tuple[Tensor, Tensor]:
         """Learn from one window as step `index`; returns (mean loss in nats, gradient norm before clipping).
@@ -53,38 +62,54 @@ class Learner:
         The hidden state is carried from window to window and cut from the graph: truncated backpropagation through
         time (Williams and Peng 1990). Lanes that start over start from zeros.
         """
-        inputs, targets = self._to_device(window.inputs), self._to_device(window.targets)
+        inputs, targets = (self._to_device(ids[:, self.share]) for ids in (window.inputs, window.targets))
         if window.fresh.any():
-            kept = self._to_device(~window.fresh).to(self.state[0][0].dtype)[:, None]
+            kept = self._to_device(~window.fresh[self.share]).to(self.state[0][0].dtype)[:, None]
             self.state = [tuple(part * kept for part in layer) for layer in self.state]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits, state = self.network(inputs, self.state)
+            logits, state = self.replica(inputs, self.state, self._masks(index))
         loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
-        self._descend(index)
+        norm = self._descend(index)
         self.state = [tuple(part.detach().float() for part in layer) for layer in state]
-        return loss.detach(), norm
+        return self.group.mean(loss.detach()), norm
 
-    def _descend(self, index: int) -> None:
+    def _masks(self, index: int) -> list[Masks]:
+        """Dropout's masks of step `index`, one pair for each layer, of this process's lanes."""
+        c, share = self.config, dropout_share(index, start=self.config.dropout_start, steps=self.config.steps)
+        rates = {UNITS: share * c.dropout, WEIGHTS: share * c.weight_drop}
+        shapes = {UNITS: (c.batch_size, c.hidden), WEIGHTS: (CELL_GATES[c.cell] * c.hidden, c.hidden)}
+
+        def mask(layer: int, what: int) -> Tensor | None:
+            if rates[what] == 0:
+                return None
+            drawn = dropout_mask(*shapes[what], rates[what], seed=c.seed, step=index, layer=layer, what=what)
+            return self._to_device(drawn[self.share] if what == UNITS else drawn)
+
+        return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in range(c.layers)]
+
+    def _descend(self, index: int) -> Tensor:
+        """Clip the gradients (Pascanu et al. 2013), follow them, update the average; returns their norm before."""
         config = self.config
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.clip)
         rate = learning_rate(index, peak=config.learning_rate, warmup=config.warmup, steps=config.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         update_average(self.averages, self.parameters, decay=config.ema, step=index)
+        return norm
 
     def tensors(self, step: int) -> Arrays:
         """All of it but the average, after `step` steps, as CPU arrays that no later step changes."""
-        found: dict[str, Tensor] = {"generator": self._generator_state()}
+        found: dict[str, Tensor] = {}
         for name, parameter in self.network.named_parameters():
             found[f"weights.{name}"] = parameter.detach()
             for moment, tensor in moments(self.optimizer, parameter, step).items():
                 found[f"{moment}.{name}"] = tensor
         for index, layer in enumerate(self.state):
             for part, tensor in zip(CELLS[self.config.cell].state_names, layer, strict=True):
-                found[f"state.{index}.{part}"] = tensor
+                found[f"state.{index}.{part}"] = self.group.lanes(tensor)
         return {name: tensor.cpu().numpy().copy() for name, tensor in found.items()}
 
     def restore(
@@ -99,10 +124,9 @@ class Learner:
                 tensor.copy_(torch.from_numpy(tensors[f"{moment}.{name}"]))
         names = CELLS[self.config.cell].state_names
         self.state = [
-            tuple(self._to_device(tensors[f"state.{index}.{part}"]) for part in names)
+            tuple(self._to_device(tensors[f"state.{index}.{part}"][self.share]) for part in names)
             for index in range(self.config.layers)
         ]
-        self._set_generator_state(torch.from_numpy(tensors["generator"].copy()), step)
 
     def average_weights(self) -> Arrays:
         """The averaged weights by name, as arrays that no later step changes."""
@@ -113,23 +137,3 @@ class Learner:
         if self.device.type != "cuda":
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
-
-    def _generator_state(self) -> Tensor:
-        on_gpu = self.device.type == "cuda"
-        return torch.cuda.get_rng_state(self.device) if on_gpu else torch.get_rng_state()
-
-    def _set_generator_state(self, state: Tensor, step: int) -> None:
-        try:
-            self._take_generator_state(state, step)
-        except RuntimeError as error:
-            raise DataError(
-                "the checkpoint's generator state is none", str(error), "resume from another one"
-            ) from error
-
-    def _take_generator_state(self, state: Tensor, step: int) -> None:
-        if state.shape != self._generator_state().shape:  # taken on another kind of device
-            torch.manual_seed(self.config.seed + step)
-        elif self.device.type == "cuda":
-            torch.cuda.set_rng_state(state, self.device)
-        else:
-            torch.set_rng_state(state)

@@ -18,6 +18,7 @@ from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageE
 from charrnn.report.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
+from charrnn.training.distributed import Group
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
@@ -43,6 +44,7 @@ class Loop:
     keeper: Keeper
     emit: Listener
     interruption: Interruption
+    group: Group
     deadline: float | None = None  # on the monotonic clock; None where no --time was given, or on resuming
     cost: Cost | None = None  # as last measured
     first_weights: Arrays | None = None  # of another model, where the run started from one
@@ -84,7 +86,7 @@ class Loop:
     def _learn(self, windows: Lanes) -> None:
         self._observe()
         while self.progress.step < self.config.steps:
-            self.interruption.check()
+            self.interruption.check(self.group.agree)
             p = self.progress
             self.pending.append(self.learner.step(windows.window(p.step), p.step))
             p.step, p.epoch = p.step + 1, (p.step + 1) / windows.windows
@@ -135,7 +137,7 @@ class Loop:
         p, self.pending = self.progress, []
         if p.rollbacks >= ROLLBACKS:
             raise error
-        good = self.run.newest_good(lambda text: self.emit(Notice(p.step, text)))
+        good = self.group.first(lambda: self.run.newest_good(lambda text: self.emit(Notice(p.step, text))))
         config = self.config.model_copy(update={"learning_rate": (good.config if good else self.config).learning_rate})
         halved = 0.5 ** (p.rollbacks + 1 - (good.progress.rollbacks if good else p.rollbacks))
         self._use(config.model_copy(update={"learning_rate": config.learning_rate * halved}))
@@ -154,7 +156,7 @@ class Loop:
     def _use(self, config: RunConfig) -> None:
         self.config = self.learner.config = config
         try:
-            write_config_file(self.run.path / CONFIG, config)
+            self.group.first(lambda: write_config_file(self.run.path / CONFIG, config))
         except (StorageError, OutputError) as error:
             self.emit(Notice(self.progress.step, f"warning: {error}; training goes on"))
 
@@ -175,7 +177,7 @@ class Loop:
             self._settle()
             self._save(must=False)
         if self.deadline is not None and p.step < self.config.steps and self._due(max(1, self.config.steps // REPLANS)):
-            self._replan(self.deadline - time.monotonic())
+            self._replan(self.group.agree(self.deadline - time.monotonic())[0])
         self.clock += time.monotonic() - began  # watching is not training
 
     def _evaluate(self, *, again: bool = False) -> None:
@@ -186,7 +188,8 @@ class Loop:
         p, began = self.progress, time.monotonic()
         before, best = (p.evaluated_step, p.best_nats, p.best_step), True
         if len(self.corpus.validation) > 1:  # without a validation part the latest model is the one to share
-            nats = validation_nats(self.learner.average, self.corpus, self.interruption.check)
+            poll = self.interruption.check if self.group.size == 1 else lambda: None  # all leave together, or none
+            nats = validation_nats(self.learner.average, self.corpus, self.group, poll)
             best, p.validation_nats = p.best_nats is None or nats < p.best_nats, nats
             p.best_nats, p.best_step = (nats, p.step) if best else (p.best_nats, p.best_step)
             if not again:
@@ -199,23 +202,27 @@ class Loop:
 
     def _replan(self, seconds_left: float) -> None:
         """Fit the rest of the run into the time that is left, at the speed of the last stretch."""
-        p, (step, seconds) = self.progress, self.marker
-        if self.cost is None or p.seconds <= seconds:
+        p, (step, seconds), known = self.progress, self.marker, self.cost
+        if known is None or p.seconds <= seconds:
             return
-        self.cost = replace(self.cost, step=(p.seconds - seconds) / (p.step - step))
-        self.marker = (p.step, p.seconds)
-        config = replan(self.config, p.step, self.cost, seconds_left, fixed=self.fixed_evaluations)
+        cost = self.group.first(lambda: replace(known, step=(p.seconds - seconds) / (p.step - step)))
+        self.cost, self.marker = cost, (p.step, p.seconds)
+        config = replan(self.config, p.step, cost, seconds_left, fixed=self.fixed_evaluations)
         if config != self.config:
             self._use(config)
-            self.emit(Planned(p.step, config.steps, (config.steps - p.step) * self.cost.step))
+            self.emit(Planned(p.step, config.steps, (config.steps - p.step) * cost.step))
 
     def _sample(self) -> None:
         p = self.progress
-        text = live_sample(self.config, self.learner.average, self.corpus.vocabulary)
         p.sampled_step = p.step
-        self.emit(Sampled(p.step, text, p.validation_nats))
+        if self.group.rank == 0:
+            text = live_sample(self.config, self.learner.average, self.corpus.vocabulary)
+            self.emit(Sampled(p.step, text, p.validation_nats))
 
     def _save_due(self) -> bool:
+        return bool(self.group.agree(self._save_wanted())[0])
+
+    def _save_wanted(self) -> bool:
         wanted, p, every = self.interruption.save_wanted(), self.progress, self.config.save_every
         if self.saved == self.done or not (wanted or self.keeper.may_try()):
             return False

@@ -15,6 +15,7 @@ from charrnn.config import LARGEST, RunConfig, Wish, parse_duration
 from charrnn.errors import SettingsError
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
+from charrnn.training.distributed import ALONE, Group
 from charrnn.training.learner import Learner
 from charrnn.training.settings import DEFAULT_SECONDS, Choices, longest
 from charrnn.training.watch import validation_nats
@@ -34,20 +35,21 @@ class Cost:
     evaluation: float
 
 
-def measure(config: RunConfig, corpus: Corpus) -> Cost:
-    """Make a few throw-away steps and one evaluation."""
-    learner = Learner(config, len(corpus.vocabulary))
+def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
+    """Make a few throw-away steps and one evaluation; what rank 0 saw counts."""
+    learner = Learner(config, len(corpus.vocabulary), group)
     lanes = Lanes(corpus.train, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
     began = time.monotonic()
-    while len(times) < _WARM + 2 or (len(times) < _MOST and time.monotonic() - began < _SECONDS):
+    while len(times) < _WARM + 2 or group.first(lambda: len(times) < _MOST and time.monotonic() - began < _SECONDS):
         before = time.monotonic()
         learner.step(lanes.window(len(times)), len(times))[0].item()
         times.append(time.monotonic() - before)
     before = time.monotonic()
     if len(corpus.validation) > 1:
-        validation_nats(learner.average, corpus)
-    return Cost(statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)]), time.monotonic() - before)
+        validation_nats(learner.average, corpus, group)
+    step = statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)])
+    return group.first(lambda: Cost(step, time.monotonic() - before))
 
 
 def needs_measuring(wish: Wish) -> bool:

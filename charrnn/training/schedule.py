@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step, and of nothing else, so that resuming never depends on a clock."""
+"""Learning rate and dropout as functions of the step, and of nothing else, so that resuming depends on no clock."""
 
 import math
 
@@ -14,3 +14,12 @@ def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
         return peak * (step + 1) / (warmup + 1)
     progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))
     return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def dropout_share(step: int, *, start: float, steps: int) -> float:
+    """How much of dropout is in force: from `start` at the first step straight to 1 at the last of `steps`.
+
+    What is learnt early is common to all text and cannot be learnt by heart; what is learnt late can (Morerio
+    et al. 2017, curriculum dropout).
+    """
+    return start + (1 - start) * min(1.0, step / max(1, steps - 1))

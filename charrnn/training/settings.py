@@ -4,6 +4,7 @@ One table, from the number of training symbols to the network and how often the 
 device, the precision and the lanes. Nothing is measured here: seconds become steps in `plan.py`.
 """
 
+import math
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,34 +12,47 @@ from typing import Any
 import torch
 
 from charrnn.config import RunConfig, Wish
-from charrnn.errors import SettingsError
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import fit
+from charrnn.training.machine import best_precision, usable_device
 
 DEFAULT_SECONDS = 120.0
+HEAVY = 40  # weights for each training symbol that are worth a warning
 
 
 @dataclass(frozen=True)
 class Size:
-    """Settings for texts of at least `symbols` training symbols."""
+    """Settings for texts of at least `symbols` training symbols that are trained for at least `seconds`."""
 
     symbols: int
+    seconds: float
     hidden: int
     embedding: int
+    lanes: int  # on a CPU
     dropout: float
+    weight_drop: float
+    dropout_start: float
     learning_rate: float
     epochs: float  # more readings than this only learn the text by heart
 
 
 # Measured on two cores; see benchmarks/README.md.
 SIZES = (
-    Size(symbols=3_000_000, hidden=512, embedding=64, dropout=0.1, learning_rate=5e-3, epochs=20),
-    Size(symbols=500_000, hidden=384, embedding=64, dropout=0.2, learning_rate=6e-3, epochs=20),
-    Size(symbols=200_000, hidden=384, embedding=64, dropout=0.4, learning_rate=5e-3, epochs=15),
-    Size(symbols=30_000, hidden=512, embedding=64, dropout=0.6, learning_rate=4e-3, epochs=10),
-    Size(symbols=2_000, hidden=256, embedding=32, dropout=0.5, learning_rate=4e-3, epochs=30),
-    Size(symbols=0, hidden=64, embedding=16, dropout=0.0, learning_rate=1e-2, epochs=400),
+    Size(3_000_000, 0, 512, 64, 32, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(500_000, 240, 768, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
+    Size(500_000, 60, 512, 64, 32, 0.5, 0.0, 0.0, 7e-3, 20),
+    Size(500_000, 0, 384, 64, 16, 0.2, 0.0, 0.0, 7e-3, 20),
+    Size(200_000, 0, 512, 64, 16, 0.5, 0.0, 0.5, 5e-3, 15),
+    Size(30_000, 0, 512, 64, 16, 0.5, 0.0, 1.0, 4e-3, 10),
+    Size(2_000, 0, 256, 32, 16, 0.5, 0.0, 1.0, 4e-3, 30),
+    Size(0, 0, 64, 16, 16, 0.0, 0.0, 1.0, 1e-2, 400),
 )
+
+
+def size_for(symbols: int, seconds: float | None) -> Size:
+    """The first row that the text and the time suffice for; a length in steps or epochs counts as the default time."""
+    enough = DEFAULT_SECONDS if seconds is None else seconds
+    return next(size for size in SIZES if symbols >= size.symbols and enough >= size.seconds)
 
 
 @dataclass
@@ -72,25 +86,32 @@ def why_held_out(wish: Wish, share: float) -> str:
     return "a tenth" if share else "the text is too small to hold any out"
 
 
-def choose_settings(wish: Wish, corpus: Corpus, share: float) -> Choices:
-    """Everything but what is counted in steps; `plan.complete` adds that."""
+def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1) -> Choices:
+    """Everything but what is counted in steps, for a run on so many processes; `plan.complete` adds the rest."""
     train = len(corpus.train)
-    size = next(size for size in SIZES if train >= size.symbols)
-    why = f"for {train:,} training symbols"
+    size, seconds = size_for(train, wish.get("time")), wish.get("time")
+    why = f"for {train:,} training symbols" + (f" in {seconds:g} s" if seconds else "")
     chosen = Choices()
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones at equal time")
     for key in ("hidden", "embedding", "dropout", "learning_rate"):
         chosen.choose(wish, key, getattr(size, key), why)
+    drop, start, because = size.weight_drop, size.dropout_start, why
+    if wish.get("dropout") is not None:
+        drop, start, because = 0.0, 1.0, "as --dropout alone says"
+    chosen.choose(wish, "weight_drop", drop, because)
+    chosen.choose(wish, "dropout_start", start, because)
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
-    chosen.choose(wish, "precision", *_precision(device))
+    chosen.choose(wish, "precision", *best_precision(device))
     chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
     on_gpu = torch.device(device).type == "cuda"
-    lanes = chosen.choose(wish, "batch_size", 64 if on_gpu else 16, "more steps beat larger batches")
+    even = math.ceil((64 if on_gpu else size.lanes) / processes) * processes
+    lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)
     window = chosen.choose(wish, "seq_length", 128 if on_gpu else 64, "long enough for truncated BPTT")
-    chosen.values["batch_size"], chosen.values["seq_length"] = fit(train, lanes, window)
-    if (lanes, window) != fit(train, lanes, window):
-        shrunk = "{} x {}".format(*fit(train, lanes, window))
+    fitting = fit(train, lanes, window, processes)
+    chosen.values["batch_size"], chosen.values["seq_length"] = fitting
+    if (lanes, window) != fitting:
+        shrunk = "{} x {}".format(*fitting)
         chosen.reasons["batch_size"] = f"shrunk to {shrunk}: the text has only {train:,} training symbols"
     chosen.values |= {
         key: value for key, value in wish.values.items() if key in RunConfig.model_fields and key not in chosen.values
@@ -110,33 +131,5 @@ def longest(wish: Wish, corpus: Corpus) -> tuple[float | None, str]:
     """(epochs or None, why) when neither steps nor epochs were asked for: the cap on readings of a small text."""
     if wish.get("time") is not None:
         return None, ""
-    size = next(size for size in SIZES if len(corpus.train) >= size.symbols)
+    size = size_for(len(corpus.train), None)
     return size.epochs, f"at most {size.epochs:g} epochs and {DEFAULT_SECONDS:g} s; --time 10m learns longer"
-
-
-def usable_device(device: str) -> str:
-    """`device`, or the fastest one for `auto`.
-
-    Raises:
-        SettingsError: unknown, or absent on this machine.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        present = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        raise SettingsError(
-            f"--device {device} cannot be used here", "", f"choose from {', '.join(present)}"
-        ) from error
-    return device
-
-
-def _precision(device: str) -> tuple[str, str]:
-    if torch.device(device).type == "cuda":
-        return ("bfloat16", "this GPU has it") if torch.cuda.is_bf16_supported() else ("float32", "no bfloat16 here")
-    if torch.device(device).type == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    ):
-        return "bfloat16", "this CPU has instructions for it"
-    return "float32", "this device is no faster in bfloat16"

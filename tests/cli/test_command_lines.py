@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -258,10 +259,14 @@ def test_every_odd_value_of_a_setting_in_a_file_is_taken_or_refused_in_one_line(
     assert not found, "\n".join(map(str, found))
 
 
-def no_generator(record, header, data):
-    """Bytes that are no state of a random generator."""
-    start, end = header["training/generator"]["data_offsets"]
-    data[start:end] = b"\xff" * (end - start)
+def filled(name, value):
+    """All numbers of one tensor are `value`."""
+
+    def change(record, header, data):
+        start, end = header[name]["data_offsets"]
+        data[start:end] = struct.pack("<f", value) * ((end - start) // 4)
+
+    return change
 
 
 def progress(**changes):
@@ -270,7 +275,9 @@ def progress(**changes):
 
 
 FORGED = {
-    "no generator": no_generator,
+    "a hidden state that is no number": filled("training/state.0.h", float("nan")),
+    "a hidden state beyond all": filled("training/state.0.h", 3e38),
+    "squares below nothing": filled("training/moment2.head.weight", -1.0),
     "a negative step": progress(step=-1),
     "a step beyond all": progress(step=10**30),
     "a loss that is no number": progress(loss_sum=float("nan"), loss_count=1),

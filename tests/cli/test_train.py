@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +119,33 @@ def test_dry_run_counts_and_trains_nothing(charrnn, corpus):
     assert found["parameters"] == symbols * 4 + 4 * 16 * (4 + 16 + 2) + 32 + symbols * 17
     assert 0 < found["expected_seconds"] < 20
     assert not (corpus.parent / "checkpoints").exists()
+
+
+def peak_of(folder, *line):
+    """The most bytes that a command had in memory, as its parent learns when it ends."""
+    command = [str(Path(sys.executable).with_name("charrnn")), *line]
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, (folder / "err").read_text()
+    return used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+LARGE = ["--hidden", "512", "--embedding", "64", "--batch-size", "24", "--seq-length", "96", "--dropout", "0.3"]
+
+
+@pytest.mark.parametrize("size", [TINY, [*LARGE, "--precision", "float32"]], ids=["small", "large"])
+def test_dry_run_states_the_memory_that_the_run_takes(corpus, size):
+    """To a fifth; a run is the larger the more there is to learn."""
+    folder, line = corpus.parent, ["train", corpus, *size, "--threads", "1", "--steps", "4", "--eval-every", "4"]
+    corpus.write_text(corpus.read_text() * 20)
+    peak_of(folder, *line, "--dry-run", "--json")
+    found = json.loads((folder / "out").read_text())
+    assert found["expected_seconds"] > 0
+    stated, real = found["memory_bytes"], peak_of(folder, *line)
+    assert stated == pytest.approx(real, rel=0.2)
+    assert stated > 28 * found["parameters"], "weights, their average, gradients, moments, and two copies for a save"
 
 
 def test_a_small_corpus_shrinks_lanes_and_says_so(charrnn, tmp_path):

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from charrnn.config import CELL_STATES, ModelConfig, parameter_shapes
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN, TorchReader, evaluating, open_reader
+from charrnn.model.network import CharRNN, Masks, TorchReader, open_reader
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 T, B, V = 6, 2, 7
@@ -18,9 +18,9 @@ def model(cell="lstm", **changes):
 
 
 def network_of(config, seed=0):
-    """A network in float64 with random biases, in evaluation mode."""
+    """A network in float64 with random biases."""
     torch.manual_seed(seed)
-    network = CharRNN(config, V).double().eval()
+    network = CharRNN(config, V).double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -139,39 +139,75 @@ def test_normalised_residual_layer_is_what_its_equation_says():
         assert_same(network(ids, start)[0], expected, 1e-12)
 
 
-def test_dropout_acts_in_training_only():
-    plain, dropping = network_of(model()), network_of(model(dropout=0.5))
-    ids, start = random_ids(), carried_state(plain)
+def halves(*shape, seed=5):
+    """A mask as dropout makes them: about half is dropped, and the rest doubled."""
+    return 2.0 * (torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) < 0.5).double()
+
+
+def gates_of(network):
+    return network.layers[0].cell.weight_hh_l0.shape[0]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_dropout_acts_where_masks_are_handed_in_and_nowhere_else(cell):
+    """Neither the rate in the configuration nor torch's training mode drops anything."""
+    plain, dropping = network_of(model(cell)), network_of(model(cell, dropout=0.5)).train()
+    ids, start, rows = random_ids(), carried_state(plain), gates_of(plain)
+    ones, none = Masks(torch.ones(B, 8), torch.ones(rows, 8)), Masks(None, None)
     with torch.no_grad():
         expected = plain(ids, start)[0]
-        assert torch.equal(dropping(ids, start)[0], expected)
-        dropping.train()
-        first, second = dropping(ids, start)[0], dropping(ids, start)[0]
-    assert (first - expected).abs().max() > 0.01
-    assert (first - second).abs().max() > 0.01
+        for masks in (None, [none, none], [ones, ones], [none, ones]):
+            assert torch.equal(dropping(ids, start, masks)[0], expected)
+        for kind in (Masks(units=halves(B, 8)), Masks(weights=halves(rows, 8))):
+            for masks in ([kind, none], [none, kind]):
+                found = dropping(ids, start, masks)[0]
+                assert torch.equal(plain.eval()(ids, start, masks)[0], found)
+                assert (found - expected).abs().max() > 0.01
 
 
-def test_dropout_never_touches_the_recurrence():
-    network = network_of(model(dropout=0.5))
-    ids, start = random_ids(), carried_state(network)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_mask_of_units_never_touches_the_recurrence(cell):
+    network = network_of(model(cell, dropout=0.5))
+    ids, start, mask = random_ids(), carried_state(network), Masks(units=halves(B, 8))
     with torch.no_grad():
         expected = network(ids, start)[1]
-        state = network.train()(ids, start)[1]
-    assert all(map(torch.equal, state[0], expected[0])), "the first layer's input and recurrence are never dropped"
-    assert (state[1][0] - expected[1][0]).abs().max() > 0.01, "the second layer reads what dropout left"
+        first, last = (network(ids, start, masks)[1] for masks in ([mask, Masks()], [Masks(), mask]))
+    assert all(map(torch.equal, first[0], expected[0])), "the first layer's input and recurrence are never dropped"
+    assert (first[1][0] - expected[1][0]).abs().max() > 0.01, "the second layer reads what dropout left"
+    assert all(map(torch.equal, flat(last), flat(expected))), "what leads to the head leads nowhere else"
 
 
-def test_dropout_zeroes_its_share_and_scales_the_rest():
-    """With an identity for a head the logits are the dropped features; 6 sigma of 20,000 draws."""
-    network = network_of(model(layers=1, hidden=V, dropout=0.3)).train()
+def test_a_mask_multiplies_a_layers_units_at_every_step_of_the_window():
+    """With an identity for a head the logits are the dropped features."""
+    network = network_of(model(layers=1, hidden=V))
     with torch.no_grad():
         network.head.weight.copy_(torch.eye(V))
         network.head.bias.zero_()
-        ids, start = random_ids(steps=1500), network.initial_state(B)
-        features, dropped = network.eval()(ids, start)[0], network.train()(ids, start)[0]
-    zero = dropped == 0
-    assert abs(zero.double().mean() - 0.3) <= 6 * (0.3 * 0.7 / zero.numel()) ** 0.5
-    assert_same(dropped[~zero], (features / 0.7)[~zero], 1e-12)
+        ids, start, mask = random_ids(), network.initial_state(B), halves(B, V)
+        features, dropped = network(ids, start)[0], network(ids, start, [Masks(units=mask)])[0]
+    assert 0 < (mask == 0).sum() < mask.numel()
+    assert_same(dropped, features * mask, 1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_masked_recurrent_weights_are_a_network_with_these_weights_and_scaled_gradients(cell):
+    """Values, states and gradients; the gradient of a weight is that of the product, times its mask."""
+    network, other = network_of(model(cell)), network_of(model(cell))
+    ids, targets, start, rows = random_ids(), random_ids(seed=3).flatten(), carried_state(network), gates_of(network)
+    masks = [Masks(weights=halves(rows, 8, seed=seed)) for seed in (5, 6)]
+    with torch.no_grad():
+        for layer, mask in zip(other.layers, masks, strict=True):
+            layer.cell.weight_hh_l0.mul_(mask.weights)
+    kept = [parameter.clone() for parameter in network.parameters()]
+    found, expected = network(ids, start, masks), other(ids, start)
+    assert_same(found[0], expected[0], 1e-12)
+    assert_same(flat(found[1]), flat(expected[1]), 1e-12)
+    for logits in (found[0], expected[0]):
+        F.cross_entropy(logits.flatten(0, 1), targets).backward()
+    scales = {f"layers.{index}.cell.weight_hh_l0": mask.weights for index, mask in enumerate(masks)}
+    for (name, ours), theirs in zip(network.named_parameters(), other.parameters(), strict=True):
+        assert_same(ours.grad, theirs.grad * scales.get(name, torch.ones(())), 1e-12)
+    assert all(map(torch.equal, network.parameters(), kept)), "what is dropped is dropped for one window only"
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -207,36 +243,30 @@ def test_weights_go_out_and_in_unchanged():
     assert not np.array_equal(before, target.weights()["head.weight"])
 
 
-def test_reader_steps_and_scores_without_dropout_and_puts_the_mode_back():
+@pytest.mark.parametrize("training", [True, False])
+def test_reader_steps_and_scores_without_dropout_in_either_mode(training):
     torch.manual_seed(0)
-    network = CharRNN(model(dropout=0.5), V)  # in training mode
-    reader = TorchReader(network)
+    network = CharRNN(model(dropout=0.5), V).train(training)
     ids, targets = random_ids().numpy(), random_ids(seed=3).numpy()
+    expected = -F.log_softmax(network(torch.from_numpy(ids), network.initial_state(B))[0].double(), dim=-1)
+    reader = TorchReader(network.train(training))
     nats, end = reader.surprisal(ids, targets, reader.initial_state(B))
     state = reader.initial_state(B)
     for t in range(T):
         logits, state = reader.step(ids[t], state)
-        expected = -F.log_softmax(torch.from_numpy(logits).double(), dim=-1)[range(B), targets[t]]
-        np.testing.assert_allclose(nats[t], expected, rtol=0, atol=1e-5)
+        stepped = -F.log_softmax(torch.from_numpy(logits).double(), dim=-1)[range(B), targets[t]]
+        np.testing.assert_allclose(nats[t], stepped, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(nats[t], expected.detach()[t, range(B), targets[t]], rtol=0, atol=1e-5)
     assert_same(flat(state), flat(end), 1e-5)
-    assert network.training
     assert not any(part.requires_grad for part in flat(end))
+    assert torch.is_grad_enabled()
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_evaluating_restores_mode_and_gradients_after_an_error(training):
-    network = CharRNN(model(dropout=0.5), V).train(training)
-    seen = []
-
-    def interrupted():
-        with evaluating(network):
-            seen.append((network.training, torch.is_grad_enabled()))
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert seen == [(False, False)]
-    assert (network.training, torch.is_grad_enabled()) == (training, True)
+def test_reader_leaves_gradients_on_after_an_error():
+    reader = TorchReader(CharRNN(model(), V))
+    with pytest.raises(IndexError):
+        reader.step(np.full(B, V), reader.initial_state(B))
+    assert torch.is_grad_enabled()
 
 
 def test_opened_reader_has_the_weights_that_it_was_given():

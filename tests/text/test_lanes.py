@@ -148,3 +148,17 @@ def test_fitted_lanes_can_be_filled_and_one_more_could_not(symbols, batch_size, 
     if lanes < batch_size:
         with pytest.raises(ValueError, match="do not fill"):
             Lanes(ids, lanes + 1, length)
+
+
+@few
+@given(st.integers(2, 3000), st.integers(1, 12), st.integers(1, 100), st.integers(1, 8))
+def test_fitted_lanes_stay_a_multiple_of_the_shares_as_long_as_each_share_has_one(symbols, each, seq_length, shares):
+    lanes, length = fit(symbols, each * shares, seq_length, shares)
+    most, alone = fit(symbols, each * shares, seq_length)
+    assert length == alone
+    assert lanes <= most
+    if most >= shares:
+        assert lanes % shares == 0
+        assert most - lanes < shares
+    else:
+        assert lanes == 1

@@ -32,6 +32,32 @@ def test_a_signal_before_there_is_anything_to_lose_leaves_at_once(number, code):
     assert caught.value.exit_code == code
 
 
+def test_what_all_processes_agree_upon_counts_and_not_what_this_one_saw():
+    """Each tells its own signal and whether its time is over; a signal that any of them got comes first."""
+    told = []
+
+    def agreeing(*answer):
+        def agree(*numbers):
+            told.append(list(numbers))
+            return list(answer)
+
+        return agree
+
+    with Interruption(exit_incomplete=99) as interruption:
+        interruption.check(agreeing(0, 0))
+        with pytest.raises(StoppedError) as stopped:
+            interruption.check(agreeing(signal.SIGTERM, 1.0))
+        with pytest.raises(OutOfTimeError) as late:
+            interruption.check(agreeing(0.0, 1.0))
+        interruption.patience()
+        send(signal.SIGHUP)
+        interruption.deadline = time.monotonic()
+        with pytest.raises(StoppedError):
+            interruption.check(agreeing(signal.SIGTERM, 1.0))
+    assert told == [[0, False]] * 3 + [[signal.SIGHUP, True]]
+    assert (stopped.value.exit_code, late.value.exit_code) == (143, 99)
+
+
 def test_time_that_is_over_stops_at_the_next_check_with_the_code_that_was_asked_for():
     with Interruption(deadline=time.monotonic() + 0.05, exit_incomplete=99) as interruption:
         interruption.check()

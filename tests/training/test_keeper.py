@@ -15,13 +15,14 @@ from charrnn.training import keeper as keeper_module
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import RETRY_SECONDS, Keeper
 from charrnn.training.learner import Learner
+from charrnn.training.preparation import Request
 from charrnn.training.run import BEST, Run
-from charrnn.training.session import Request, opened
+from charrnn.training.session import opened
 
 CONFIG = RunConfig(
     layers=1, hidden=4, embedding=3, dropout=0.0, corpus=["poem.txt"], validation_fraction=0.1, batch_size=2,
     seq_length=3, steps=10, learning_rate=0.01, warmup=0, eval_every=5, save_every="5m", sample_every=5, device="cpu",
-    precision="float32", threads=1,
+    precision="float32", threads=1, weight_drop=0.0, dropout_start=1.0,
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ def config(cell="lstm", **changes):
     values = {"cell": cell, "layers": 2, "hidden": 8, "embedding": 6, "dropout": 0.5, "corpus": ["-"]}
     values |= {"validation_fraction": 0.25, "batch_size": 3, "seq_length": 20, "steps": STEPS, "learning_rate": 0.01}
     values |= {"warmup": 2, "eval_every": 5, "save_every": 5, "sample_every": 5, "device": "cpu"}
+    values |= {"weight_drop": changes.get("dropout", 0.5) / 2, "dropout_start": 0.4}
     return RunConfig(**(values | {"precision": "float32", "threads": 1} | changes))
 
 
@@ -64,7 +65,7 @@ def resumed(wanted, halfway, step=HALF):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_resumed_learner_reaches_the_same_bits(cell, precision):
-    """Tolerance zero: weights, average, both moments, hidden state and dropout's generator."""
+    """Tolerance zero: weights, average, both moments, hidden state and the masks of dropout."""
     wanted = config(cell, precision=precision)
     unbroken = whole(trained(wanted, STEPS), STEPS)
     halfway = whole(trained(wanted, HALF), HALF)
@@ -82,13 +83,13 @@ def test_restoring_is_the_inverse_of_taking_out():
 
 def test_learner_before_its_first_step_can_be_resumed_too():
     start = whole(Learner(config(), V), 0)
-    learner = Learner(config(seed=1), V)
+    learner = trained(config(), HALF)
     learner.restore(start, {name: start[f"average.{name}"] for name in learner.average_weights()}, 0)
     train(learner, 0, STEPS)
     assert differing(whole(learner, STEPS), whole(trained(config(), STEPS), STEPS)) == []
 
 
-@pytest.mark.parametrize("part", ["generator", "weights.", "state.", "moment1.", "moment2."])
+@pytest.mark.parametrize("part", ["weights.", "state.", "moment1.", "moment2."])
 def test_every_part_of_a_learner_is_needed_to_resume(part):
     """Replace one part by that of another seed, and the result is another."""
     unbroken, halfway, other = (
@@ -111,6 +112,38 @@ def test_number_of_steps_is_needed_to_resume():
     """Adam's correction of young moments depends on it."""
     unbroken, halfway = (whole(trained(config(), steps), steps) for steps in (STEPS, HALF))
     assert differing(resumed(config(), halfway, step=HALF + 1), unbroken)
+
+
+def masks(learner, index):
+    """Of every layer: the units', then the weights'."""
+    return [mask.numpy() for layer in learner._masks(index) for mask in layer]
+
+
+def test_masks_of_a_step_depend_on_nothing_that_was_drawn_before():
+    """Nor on what was learnt: a learner that never made a step has the masks of one that made them all."""
+    fresh, old = Learner(config(), V), trained(config(), STEPS)
+    for generator_state in (1, 2):
+        torch.manual_seed(generator_state)
+        np.random.seed(generator_state)
+        for index in (STEPS - 1, 3, 1):  # in any order
+            for mask, same in zip(masks(fresh, index), masks(old, index), strict=True):
+                np.testing.assert_array_equal(mask, same)
+    here, later, seeded = masks(fresh, 3), masks(fresh, 4), masks(Learner(config(seed=1), V), 3)
+    assert len(here) == 4
+    assert all(
+        ((mine > 0) != (theirs > 0)).any()
+        for other in (later, seeded)
+        for mine, theirs in zip(here, other, strict=True)
+    )
+    assert all((here[kind] != here[kind + 2]).any() for kind in (0, 1)), "every layer has masks of its own"
+
+
+def test_masks_of_the_right_steps_are_needed_to_resume(monkeypatch):
+    """Negative control: a resumed run with the masks of another step ends elsewhere."""
+    unbroken, halfway = (whole(trained(config(), steps), steps) for steps in (STEPS, HALF))
+    right = Learner._masks
+    monkeypatch.setattr(Learner, "_masks", lambda self, index: right(self, index - 1))
+    assert any(name.startswith("weights.") for name in differing(resumed(config(), halfway), unbroken))
 
 
 def test_what_was_taken_out_is_not_changed_by_later_steps():

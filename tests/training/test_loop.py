@@ -11,7 +11,8 @@ from charrnn.config import Wish
 from charrnn.report.events import RolledBack
 from charrnn.training.interruption import Interruption
 from charrnn.training.learner import Learner
-from charrnn.training.session import Request, opened
+from charrnn.training.preparation import Request
+from charrnn.training.session import opened
 
 SIZES = {"hidden": 8, "embedding": 4, "batch_size": 2, "seq_length": 8, "precision": "float32", "threads": 1}
 

@@ -8,6 +8,7 @@ from charrnn.model.network import CharRNN
 from charrnn.training.optimizer import build_optimizer, moments, update_average
 
 DECAY, RATE = 0.25, 0.125
+PLAIN = {"weight_drop": 0.0, "dropout_start": 1.0}
 
 
 def network_and_optimizer(**changes):
@@ -16,7 +17,7 @@ def network_and_optimizer(**changes):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.uniform_(0.5, 1)  # nothing is zero, so that all decay would show
-    config = OptimisationConfig(steps=10, learning_rate=RATE, warmup=0, weight_decay=DECAY)
+    config = OptimisationConfig(steps=10, learning_rate=RATE, warmup=0, weight_decay=DECAY, **PLAIN)
     return network, build_optimizer(network, config)
 
 
@@ -54,7 +55,9 @@ def test_adam_with_restored_moments_goes_on_bit_for_bit():
     def fresh(values):
         network = torch.nn.Linear(3, 3, bias=False)
         network.weight.data.copy_(values)
-        return network.weight, build_optimizer(network, OptimisationConfig(steps=9, learning_rate=RATE, warmup=0))
+        return network.weight, build_optimizer(
+            network, OptimisationConfig(steps=9, learning_rate=RATE, warmup=0, **PLAIN)
+        )
 
     whole, optimizer = fresh(torch.ones(3, 3))
     learn(optimizer, whole, 0, 2)

@@ -160,6 +160,7 @@ def run_config(**changes):
         "layers": 1, "hidden": 4, "embedding": 3, "dropout": 0.0, "corpus": ["poem.txt"], "validation_fraction": 0.1,
         "batch_size": 2, "seq_length": 3, "steps": 1000, "learning_rate": 0.01, "warmup": 0, "eval_every": 100,
         "save_every": "5m", "sample_every": 5, "device": "cpu", "precision": "float32", "threads": 1,
+        "weight_drop": 0.0, "dropout_start": 1.0,
     }  # fmt: skip
     return RunConfig(**values | changes)
 

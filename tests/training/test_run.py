@@ -44,6 +44,7 @@ def learnt():
         "layers": 1, "hidden": 4, "embedding": 3, "dropout": 0.0, "corpus": ["poem.txt"], "validation_fraction": 0.1,
         "batch_size": 2, "seq_length": 3, "steps": 10, "learning_rate": 0.01, "warmup": 0, "eval_every": 5,
         "save_every": "5m", "sample_every": 5, "device": "cpu", "precision": "float32", "threads": 1,
+        "weight_drop": 0.0, "dropout_start": 1.0,
     }  # fmt: skip
     learner = Learner(RunConfig(**values), 2)
     return Checkpoint(
@@ -268,7 +269,9 @@ def test_a_checkpoint_just_saved_is_kept_behind_damaged_newer_ones(tmp_path):
 def test_the_newest_checkpoint_is_taken(tmp_path):
     found = saved(tmp_path / "run", 1, 2).newest_good(pytest.fail)
     assert found.progress.step == 2
-    np.testing.assert_array_equal(found.training["generator"], learnt().training["generator"])
+    assert found.training.keys() == learnt().training.keys()
+    for name, array in learnt().training.items():
+        np.testing.assert_array_equal(found.training[name], array)
 
 
 def test_a_run_without_checkpoints_has_no_newest_one(tmp_path):

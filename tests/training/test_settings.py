@@ -12,13 +12,14 @@ from charrnn.errors import SettingsError
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.settings import SIZES, choose_settings, longest, usable_device
+from charrnn.training.machine import usable_device
+from charrnn.training.settings import DEFAULT_SECONDS, SIZES, choose_settings, longest, size_for
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
 CHOSEN = {
-    "validation_fraction", "layers", "hidden", "embedding", "dropout", "learning_rate", "device", "precision",
-    "threads", "batch_size", "seq_length",
+    "validation_fraction", "layers", "hidden", "embedding", "dropout", "weight_drop", "dropout_start",
+    "learning_rate", "device", "precision", "threads", "batch_size", "seq_length",
 }  # fmt: skip
 PLANNED = {"steps": 1, "warmup": 0, "eval_every": 1, "sample_every": 1, "save_every": 1}
 ASKED = {
@@ -29,16 +30,32 @@ ASKED = {
 }  # fmt: skip
 
 
-def choices(train=100_000, share=0.1, **asked):
+def choices(train=100_000, share=0.1, processes=1, **asked):
     wish = Wish()
     wish.add({"corpus": ["poem.txt"], **asked}, "flag")
     corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(100, np.uint8), "f" * 64)
-    return choose_settings(wish, corpus, share)
+    return choose_settings(wish, corpus, share, processes)
 
 
-def test_the_table_of_sizes_covers_every_text_from_the_largest_down():
-    assert [size.symbols for size in SIZES] == sorted((size.symbols for size in SIZES), reverse=True)
-    assert SIZES[-1].symbols == 0
+@pytest.mark.parametrize("processes", [1, 2, 3, 5, 8, 64, 100])
+def test_every_process_gets_the_same_number_of_lanes_and_none_is_lost(processes):
+    alone, found = choices().values, choices(processes=processes).values
+    assert found["batch_size"] % processes == 0
+    assert 0 <= found["batch_size"] - alone["batch_size"] < processes
+    assert {**found, "batch_size": 0} == {**alone, "batch_size": 0}
+    small = choices(train=2_000, processes=processes, batch_size=10 * processes, seq_length=30).values["batch_size"]
+    assert small % processes == 0 or processes > 2_000 // 30
+
+
+def test_lanes_that_were_asked_for_are_not_rounded():
+    assert choices(processes=3, batch_size=16).values["batch_size"] == 16  # refused where they are shared out
+
+
+def test_the_table_of_sizes_covers_every_text_and_time_from_the_largest_down():
+    rows = [(size.symbols, size.seconds) for size in SIZES]
+    assert rows == sorted(set(rows), reverse=True)
+    assert rows[-1] == (0, 0)
+    assert all((size.symbols, 0) in rows for size in SIZES), "every size must have a row for short runs"
 
 
 @pytest.mark.parametrize("train", TRAIN)
@@ -48,17 +65,29 @@ def test_a_text_of_any_size_gets_a_network_it_can_train(train):
     assert Lanes(np.zeros(train, np.uint8), config.batch_size, config.seq_length).windows >= 1
     assert 16 <= config.hidden <= 1024
     assert 1e-3 <= config.learning_rate <= 2e-2
-    assert config.dropout < 0.7
+    assert config.dropout <= 0.7
     assert set(found.reasons) == CHOSEN
     assert all(found.reasons.values())
 
 
 @pytest.mark.parametrize("train", TRAIN)
-def test_the_row_of_the_table_is_the_largest_that_the_text_reaches(train):
-    row = max((size for size in SIZES if size.symbols <= train), key=lambda size: size.symbols)
-    values = choices(train).values
-    assert (values["hidden"], values["embedding"]) == (row.hidden, row.embedding)
-    assert (values["dropout"], values["learning_rate"]) == (row.dropout, row.learning_rate)
+@pytest.mark.parametrize("seconds", [None, 5.0, 239.0, 240.0, 36_000.0])
+def test_the_row_of_the_table_is_the_largest_that_text_and_time_reach(train, seconds):
+    enough = seconds or DEFAULT_SECONDS
+    row = max((s for s in SIZES if s.symbols <= train and s.seconds <= enough), key=lambda s: (s.symbols, s.seconds))
+    assert size_for(train, seconds) == row
+    found = choices(train, **({"time": seconds} if seconds else {})).values
+    for key in ("hidden", "embedding", "dropout", "weight_drop", "dropout_start", "learning_rate"):
+        assert found[key] == getattr(row, key)
+    assert found["batch_size"] <= row.lanes
+
+
+def test_a_dropout_that_was_asked_for_is_the_whole_of_it():
+    """Nothing is added to it, and it is in force from the first step on; each can still be asked for."""
+    found = choices(1_000_000, dropout=0.3, time=600.0).values
+    assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.0, 1.0)
+    found = choices(1_000_000, dropout=0.3, weight_drop=0.2, dropout_start=0.5).values
+    assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.2, 0.5)
 
 
 @pytest.mark.parametrize(("key", "value"), ASKED.items(), ids=ASKED)
@@ -154,5 +183,5 @@ def test_the_readme_shows_the_table_that_is_used():
     table = README.split("| training characters |")[1].split("\n\n")[0]
     rows = re.findall(r"^\| ([\d,]+ and more|[\d,]+|fewer) \|(.*)\|$", table, re.MULTILINE)
     shown = [tuple(float(cell) for cell in cells.split("|")) for _, cells in rows]
-    assert shown == [(s.hidden, s.embedding, s.dropout, s.learning_rate, s.epochs) for s in SIZES]
+    assert shown == [tuple(vars(size).values())[1:] for size in SIZES]
     assert [int(re.sub(r"\D", "", name) or 0) for name, _ in rows] == [size.symbols for size in SIZES]

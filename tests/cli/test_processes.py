@@ -1,0 +1,362 @@
+"""Whole commands on several processes, as torchrun starts them: one run, one voice, and nothing lost when one is lost.
+
+What is always run goes through torchrun a few times; every other way to end a process is among the slow tests.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from charrnn.checkpoint import read_checkpoint
+from charrnn.cli.train import place as place_of_process
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found through /proc")
+
+VERSES = (
+    "Shall I compare thee to a summer's day?\nThou art more lovely and more temperate:\n"
+    "Rough winds do shake the darling buds of May,\nAnd summer's lease hath all too short a date.\n\n"
+)
+STEPS, EVERY = 240, 60
+TINY = ["--hidden", "16", "--embedding", "8", "--batch-size", "4", "--seq-length", "12"]
+TINY += ["--dropout", "0.3", "--weight-drop", "0.2"]
+TINY += ["--precision", "float32", "--threads", "1", "--learning-rate", "0.01"]
+LINE = ["train", "verses.txt", *TINY, "--steps", STEPS, "--eval-every", STEPS, "--save-every", EVERY, "--keep", "9"]
+LINE += ["--name", "run", "--resume"]
+TWO = ["--standalone", "--nproc-per-node", "2"]
+LOST = "charrnn: error: another process than rank {} has ended; the run cannot go on without it; "
+LOST += "the same line with --resume continues the run"
+
+
+class Job:
+    """A command on several processes; whatever is left of it ends with the block."""
+
+    def __init__(self, command, folder, env=None):
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
+        self.folder, self.mark = folder, f"{folder} {time.monotonic_ns()}"
+        self.stderr = (folder / f"stderr-{time.monotonic_ns()}").open("w+")
+        self.launcher = subprocess.Popen(
+            [sys.executable, "-m", *map(str, command)],
+            cwd=folder,
+            env=clean | {"PROCESSES_TEST": self.mark, "OMP_NUM_THREADS": "1"} | (env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self.stderr,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self.launcher.kill()
+        self.launcher.wait()
+        for pid in self.ranks().values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.stderr.close()
+
+    def ranks(self):
+        """The process of every rank that is alive."""
+        found = {}
+        for place in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                env = dict(entry.partition("=")[::2] for entry in place.read_text(errors="replace").split("\0"))
+                if env.get("PROCESSES_TEST") == self.mark and "RANK" in env:
+                    found[int(env["RANK"])] = int(place.parent.name)
+        return found
+
+    def reach(self, step, seconds=90):
+        """Wait until the run has made so many steps; returns the ranks' processes."""
+        end, ranks = time.monotonic() + seconds, {}
+        while not any(made >= step for made in recorded(self.folder)):
+            assert self.launcher.poll() is None, self.said()
+            assert time.monotonic() < end, self.said()
+            ranks = ranks if len(ranks) == 2 else self.ranks()
+            time.sleep(0.01)
+        return ranks
+
+    def wait(self, seconds=90):
+        """The exit code of the launcher, after which no rank is left."""
+        code = self.launcher.wait(timeout=seconds)
+        assert not self.ranks()
+        return code
+
+    def said(self):
+        self.stderr.flush()
+        return Path(self.stderr.name).read_text()
+
+    def voice(self):
+        """What charrnn itself said: the lines that neither torch nor its launcher wrote."""
+        return [line for line in self.said().splitlines() if line.startswith("charrnn: ")]
+
+
+def recorded(folder):
+    """The steps on record."""
+    metrics = folder / "checkpoints" / "run" / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
+    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [event["step"] for event in events if event["event"] == "trained"]
+
+
+def torchrun(folder, *line, launch=TWO):
+    return Job(["torch.distributed.run", *launch, "-m", "charrnn", *line], folder)
+
+
+def alone(folder, *line):
+    return Job(["charrnn", *line], folder)
+
+
+def finish(job):
+    """Run to the end; returns what was said."""
+    with job:
+        assert job.wait() == 0, job.said()
+        return job.said()
+
+
+def steps(folder):
+    return sorted(int(path.stem[5:]) for path in (folder / "checkpoints" / "run").glob("step-*.safetensors"))
+
+
+def read(folder, step=STEPS):
+    return read_checkpoint(folder / "checkpoints" / "run" / f"step-{step:08}.safetensors", training=True)
+
+
+def score(folder):
+    """The validation score at the end, which must be the one of the model that is shared."""
+    found = read(folder).progress
+    assert found.step == found.evaluated_step == STEPS
+    shared = read_checkpoint(folder / "checkpoints" / "run" / "best.safetensors").progress
+    assert shared.best_nats == found.best_nats == found.validation_nats
+    return found.validation_nats
+
+
+def tensors(folder):
+    found = read(folder)
+    best = read_checkpoint(folder / "checkpoints" / "run" / "best.safetensors").weights
+    parts = {"average": found.weights, "training": found.training, "best": best}
+    return {f"{part} {name}": array.tobytes() for part, arrays in parts.items() for name, array in arrays.items()}
+
+
+def differing(one, other):
+    one, other = tensors(one), tensors(other)
+    assert one.keys() == other.keys()
+    return [name for name in one if one[name] != other[name]]
+
+
+def wound_back(source, folder, step):
+    """A copy of a run as it was when a checkpoint was the newest one."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    for later in steps(folder):
+        if later > step:
+            (folder / "checkpoints" / "run" / f"step-{later:08}.safetensors").unlink()
+    (folder / "checkpoints" / "run" / "best.safetensors").unlink()
+    assert steps(folder)[-1] == step
+
+
+@pytest.fixture(scope="module")
+def runs(once):
+    """Folders in which one process (`one`) and two (`two`) have trained the same run to its end, and what was said."""
+
+    def make(folder):
+        for name, start in (("one", alone), ("two", torchrun)):
+            (folder / name).mkdir()
+            (folder / name / "verses.txt").write_text(VERSES * 12)
+            (folder / f"{name}.said").write_text(finish(start(folder / name, *LINE)))
+
+    return once("processes", make)
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "verses.txt").write_text(VERSES * 12)
+    return tmp_path
+
+
+# Which process this is -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({}, (0, 1, 0)),
+        ({"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}, (5, 8, 1)),
+        ({"RANK": "5", "WORLD_SIZE": "8"}, (0, 1, 0)),
+        ({"RANK": "", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}, (0, 1, 0)),
+        ({"RANK": "-1", "WORLD_SIZE": "two", "LOCAL_RANK": "1"}, (0, 1, 0)),
+    ],
+    ids=["alone", "of eight", "half told", "empty", "nonsense"],
+)
+def test_a_process_is_what_its_launcher_tells_it_or_alone(monkeypatch, told, found):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert place_of_process() == found
+
+
+# Two processes are one run -------------------------------------------------------------------------------------------
+
+
+def test_two_processes_reach_the_score_of_one(runs):
+    assert score(runs / "two") == pytest.approx(score(runs / "one"), abs=1e-5)
+    first = read(runs / "two", EVERY).progress.last_loss
+    assert first == pytest.approx(read(runs / "one", EVERY).progress.last_loss, abs=1e-4)
+    assert score(runs / "two") < first - 0.1, "it must have learnt something"
+
+
+def test_two_processes_speak_with_one_voice_into_one_folder(runs):
+    """Line for line what one process says, but for what a clock and last digits put into it."""
+
+    def lines(name):
+        said = (runs / f"{name}.said").read_text().splitlines()
+        return Counter(re.sub(r"[\d.]+", "#", line) for line in said if not line.startswith("step=1"))
+
+    assert lines("two") == lines("one")
+    assert lines("two")["run: complete"] == 1
+    assert [path.name for path in (runs / "two" / "checkpoints").iterdir()] == ["run"]
+    names = [{path.name for path in (runs / name / "checkpoints" / "run").iterdir()} for name in ("one", "two")]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize(("before", "start"), [("two", alone), ("one", torchrun)], ids=["2 to 1", "1 to 2"])
+def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, start):
+    wound_back(runs / before, tmp_path, 2 * EVERY)
+    said = finish(start(tmp_path, *LINE))
+    assert f"run: resuming at step {2 * EVERY}" in said
+    assert said.count("resumed with another processes: the last bits of results may differ") == 1
+    for name in ("one", "two"):
+        assert score(tmp_path) == pytest.approx(score(runs / name), abs=1e-4)
+
+
+# Stopped -------------------------------------------------------------------------------------------------------------
+
+
+def stopped(place, runs, stop):
+    """A run on two processes that `stop(job, ranks)` asks to stop is saved where it stopped, and goes on exactly."""
+    with torchrun(place, *LINE) as job:
+        stop(job, job.reach(EVERY // 2))
+        assert job.wait(30) != 0
+        said = job.said()
+    (last,) = steps(place)[-1:]
+    assert EVERY // 2 <= last < STEPS, "the run was over before it could be stopped"
+    assert said.count(f"saved at step {last}; the same line continues the run") == 1
+    assert said.count("charrnn: stopped by SIGTERM") == 1
+    assert read(place, last).progress.step == last
+    assert recorded(place) == list(range(1, last + 1))
+    said = finish(torchrun(place, *LINE))
+    assert f"run: resuming at step {last}" in said
+    assert "resumed with another" not in said
+    assert differing(place, runs / "two") == []
+
+
+def test_a_signal_to_one_process_stops_both_at_the_same_step_and_resuming_changes_nothing(place, runs):
+    stopped(place, runs, lambda job, ranks: os.kill(ranks[1], signal.SIGTERM))
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_first_process_stops_both(place, runs):
+    stopped(place, runs, lambda job, ranks: os.kill(ranks[0], signal.SIGTERM))
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_launcher_stops_both(place, runs):
+    stopped(place, runs, lambda job, ranks: job.launcher.send_signal(signal.SIGTERM))
+
+
+# Killed --------------------------------------------------------------------------------------------------------------
+
+
+def killed(place, runs, rank):
+    """Without one of its two processes a run ends at once, says so once, and has lost no more than since its save."""
+    with torchrun(place, *LINE) as job:
+        ranks = job.reach(EVERY + EVERY // 2)
+        os.kill(ranks[rank], signal.SIGKILL)
+        assert job.wait(30) != 0
+        assert job.voice() == [LOST.format(1 - rank)], job.said()
+    assert steps(place)
+    assert steps(place)[-1] >= EVERY
+    for step in steps(place):
+        assert read(place, step).progress.step == step
+    assert f"run: resuming at step {steps(place)[-1]}" in finish(torchrun(place, *LINE))
+    assert differing(place, runs / "two") == []
+
+
+def test_a_process_that_is_killed_ends_the_job_and_resuming_changes_nothing(place, runs):
+    killed(place, runs, 1)
+
+
+@pytest.mark.slow
+def test_the_first_process_may_be_killed_too(place, runs):
+    killed(place, runs, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_launcher_that_may_restart_completes_the_job_by_itself(place, runs, rank):
+    with torchrun(place, *LINE, launch=[*TWO, "--max-restarts", "1"]) as job:
+        os.kill(job.reach(EVERY + EVERY // 2)[rank], signal.SIGKILL)
+        assert job.wait() == 0, job.said()
+        assert re.search(rf"run: resuming at step ({'|'.join(map(str, range(EVERY, STEPS + 1)))}),", job.said())
+    assert differing(place, runs / "two") == []
+
+
+# Refused -------------------------------------------------------------------------------------------------------------
+
+
+def bare(folder, port, line):
+    """Two processes without a launcher of torch's, as a batch system starts them."""
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [Job(["charrnn", *line], folder, place | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (
+            ["verses.txt", "--batch-size", "5"],
+            2,
+            "--batch-size 5 cannot be shared out evenly over 2 processes; take a multiple of 2",
+        ),
+        (["-"], 2, "- cannot be read by several processes; write the text to a file first"),
+        (["gone.txt"], 66, "gone.txt"),
+    ],
+    ids=["lanes", "stdin", "missing"],
+)
+def test_what_several_processes_cannot_do_is_refused_by_all_in_one_line(place, free_port, line, code, words):
+    with contextlib.ExitStack() as stack:
+        line = ["train", *TINY, "--steps", "5", *line]
+        jobs = [stack.enter_context(job) for job in bare(place, free_port(), line)]
+        assert [job.wait() for job in jobs] == [code, code]
+        (said,) = jobs[0].said().splitlines()
+        assert jobs[1].said() == ""
+    assert said.startswith("charrnn: error: ")
+    assert words in said
+    assert not (place / "checkpoints").exists()
+
+
+# More than one machine -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_launchers_make_the_run_that_one_process_makes(place, runs, free_port):
+    """Two machines with a shared file system, as far as one host can play them."""
+    port = free_port()
+    nodes = [
+        ["--nnodes", 2, "--node-rank", node, "--master-addr", "127.0.0.1", "--master-port", port, "--nproc-per-node", 1]
+        for node in (0, 1)
+    ]
+    with torchrun(place, *LINE, launch=nodes[0]) as first, torchrun(place, *LINE, launch=nodes[1]) as second:
+        assert [job.launcher.wait(timeout=120) for job in (first, second)] == [0, 0], first.said() + second.said()
+        assert "run: complete" in first.said()
+        assert "run: " not in second.said()
+    assert score(place) == pytest.approx(score(runs / "one"), abs=1e-5)
+    assert differing(place, runs / "two") == []

@@ -1,0 +1,48 @@
+"""The model that comes with the repository: small, whole, and as good as the README says."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from charrnn.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = ROOT / "checkpoints" / "shakespeare" / "best.safetensors"
+README = (ROOT / "README.md").read_text()
+
+
+def charrnn(*line, folder):
+    done = subprocess.run([sys.executable, "-m", "charrnn", *line], cwd=folder, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_it_is_small_and_holds_nothing_but_a_model():
+    assert MODEL.stat().st_size <= 4_000_000
+    checkpoint = read_checkpoint(MODEL)
+    assert checkpoint.training is None
+    assert not any(str(Path.home()) in str(value) for value in checkpoint.config.model_dump().values())
+
+
+def test_it_writes_right_after_cloning():
+    """Just as the README has it, in a folder that holds nothing but what was cloned."""
+    text = charrnn(
+        "sample", "--temp", "0.8", "-n", "400", "--seed", "1", "--checkpoints", MODEL.parent.parent, folder="/"
+    )
+    assert len(text) >= 400
+    known = set(re.findall(r"[a-z']+", (ROOT / "corpora" / "sonnets.txt").read_text().lower()))
+    words = re.findall(r"[a-z']+", text.lower())
+    assert sum(word in known for word in words) / len(words) > 0.6
+
+
+def test_it_scores_what_the_readme_says():
+    stated = float(re.search(r"`checkpoints/shakespeare`.*?(\d\.\d{3}) nats", README, re.DOTALL)[1])
+    text = (ROOT / "corpora" / "sonnets.txt").read_text()
+    held_out = text[len(text) - len(text) // 10 :]
+    shown = subprocess.run(
+        [sys.executable, "-m", "charrnn", "evaluate", MODEL, "-", "--json"],
+        input=held_out.encode(), capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert abs(json.loads(shown.stdout)["nats_per_char"] - stated) < 0.005
