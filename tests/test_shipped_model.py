@@ -1,12 +1,18 @@
 """The model that comes with the repository: small, whole, and as good as the README says."""
 
+import copy
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from charrnn.checkpoint import read_checkpoint
+from charrnn.model.network import CharRNN
+from charrnn.model.numpy_network import NumpyNetwork
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "checkpoints" / "shakespeare" / "best.safetensors"
@@ -35,6 +41,29 @@ def test_it_writes_right_after_cloning():
     known = set(re.findall(r"[a-z']+", (ROOT / "corpora" / "sonnets.txt").read_text().lower()))
     words = re.findall(r"[a-z']+", text.lower())
     assert sum(word in known for word in words) / len(words) > 0.6
+
+
+def test_numpy_and_torch_read_it_alike():
+    """Against float64, NumPy's largest error of a logit is at most twice torch's, plus 1e-6."""
+    torch.set_num_threads(1)
+    checkpoint = read_checkpoint(MODEL)
+    symbols = len(checkpoint.vocabulary)
+    text = (ROOT / "corpora" / "sonnets.txt").read_text()[:1500]
+    ids = checkpoint.vocabulary.encode(text).astype(np.int64)
+    network = CharRNN(checkpoint.config, symbols)
+    network.load_weights(checkpoint.weights)
+    exact = copy.deepcopy(network).double()
+    light, state, ours = NumpyNetwork(checkpoint.config, symbols, checkpoint.weights), None, []
+    state = light.initial_state(1)
+    for symbol in ids:
+        logits, state = light.step(np.array([symbol]), state)
+        ours.append(logits)
+    with torch.no_grad():
+        plain, true = (
+            reader(torch.from_numpy(ids)[:, None], reader.initial_state(1))[0].double().numpy()
+            for reader in (network, exact)
+        )
+    assert np.abs(np.stack(ours) - true).max() <= 2 * np.abs(plain - true).max() + 1e-6
 
 
 def test_it_scores_what_the_readme_says():

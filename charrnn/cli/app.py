@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.console import say
-from charrnn.cli.evaluate import evaluate
+from charrnn.cli.evaluate import ModelsThenTexts, evaluate
 from charrnn.cli.info import info
+from charrnn.cli.predict import predict
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
 from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError
@@ -23,8 +24,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, sample, evaluate, info):
+for command in (train, sample, predict, info):
     app.command()(command)
+app.command(cls=ModelsThenTexts)(evaluate)
 
 
 def _version(wanted: bool) -> None:
@@ -50,6 +52,7 @@ def door(
     charrnn train corpus.txt              learn
     charrnn sample --temp 0.8             write
     charrnn evaluate                      score
+    charrnn predict -p "The quick br"     what comes next
     """
 
 

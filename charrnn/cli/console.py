@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from charrnn.errors import ReaderGoneError, StorageError
@@ -42,16 +43,16 @@ def on_terminal() -> bool:
     return False
 
 
-def table(rows: list[tuple[str, str]], title: str | None = None) -> str:
-    """Two columns without borders, readable in a terminal and in a mail."""
+def table(rows: Sequence[tuple[str, ...]], title: str | None = None, width: int = 100) -> str:
+    """Columns without borders, readable in a terminal and in a mail."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False)
-    for name, value in rows:
-        grid.add_row(Text(name), Text(visible(value), overflow="fold"))
-    console = Console(width=100, color_system=None, file=None, legacy_windows=False)
+    for *first, last in rows:
+        grid.add_row(*map(Text, first), Text(visible(last), overflow="fold"))
+    console = Console(width=width, color_system=None, file=None, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

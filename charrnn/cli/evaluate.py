@@ -2,31 +2,41 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
-from charrnn.cli.console import table
-from charrnn.cli.options import Checkpoints, Model
+from charrnn.cli.options import Checkpoints, Model, ReadingDevice, complete_path
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from charrnn.checkpoint import Checkpoint
     from charrnn.evaluation.score import Score
+    from charrnn.language_model import LanguageModel, Scored
     from charrnn.text.vocabulary import Ids, Vocabulary
 
-LARGE = 10_000  # symbols from which torch's start-up is worth waiting for
-EXACT = 1_000_000  # symbols up to which the state is carried through the whole text in one piece
-LANES = 64  # beyond that; measured on tiny Shakespeare, a run-up of 512 changes the mean by less than 1e-9 nats
+
+class ModelsThenTexts(TyperCommand):
+    """`evaluate a b c -- text.txt`: before the two dashes every name is a model, after them every name is a text."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep what stands after the dashes for `evaluate` itself."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta["texts"], args = args[place + 1 :], args[:place]
+        return super().parse_args(ctx, args)
 
 
 def evaluate(
+    ctx: typer.Context,
     model: Model = None,
     text: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT...", help="Files, or -; default: the validation part.")
+        list[str] | None,
+        typer.Argument(
+            metavar="TEXT...", help="Files, or -; default: the validation part.", autocompletion=complete_path
+        ),
     ] = None,
     split: Annotated[
         Literal["train", "validation"], typer.Option("--split", help="Which part of the model's corpus.")
@@ -38,10 +48,14 @@ def evaluate(
         Literal["error", "skip", "replace"], typer.Option("--unknown", help="Characters that the model does not know.")
     ] = "skip",
     encoding: Annotated[str | None, typer.Option("--encoding", help="Of TEXT; default: the corpus' own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for each model.")] = False,
     per_line: Annotated[bool, typer.Option("--per-line", help="One JSON object per line of the text.")] = False,
     per_char: Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")] = False,
-    device: Annotated[str, typer.Option("--device", envvar="CHARRNN_DEVICE", help="cpu, cuda, cuda:1.")] = "cpu",
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="Only lines of more bits per character (or, with --per-char, such symbols)."),
+    ] = None,
+    device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
     """Score text: nats and bits per character, every character counted once, the state carried through.
@@ -50,48 +64,98 @@ def evaluate(
     charrnn evaluate
     charrnn evaluate sonnets poem.txt other.txt --json
     echo "Shall I compare thee" | charrnn evaluate sonnets -
+    charrnn evaluate shakespeare marlowe -- disputed.txt
+    charrnn evaluate logs today.log --threshold 4 | jq -r .text
     """
     from charrnn.cli.console import print_result
     from charrnn.cli.models import open_model
-    from charrnn.evaluation.score import total
+    from charrnn.cli.tables import comparison, figures, score_table
 
-    checkpoint, path = open_model(model, checkpoints)
-    vocabulary = checkpoint.vocabulary
-    ids, missing, name = subject(checkpoint, text or [], split, unknown, encoding)
-    if not len(ids):
+    names: list[str | None] = [model]
+    if "texts" in ctx.meta:
+        names, text = [model, *(text or [])], ctx.meta["texts"]
+    check(per_line or per_char or threshold is not None, threshold, len(names))
+    found = []
+    with rereadable(text or [], len(names)) as places:
+        for each in names:
+            opened = open_model(each, checkpoints, device)
+            subject = Subject(opened, text or [], places, split, encoding)
+            parts = opened.scored(subject.pieces(), window=window, unknown=unknown, name=subject.name)
+            if per_line or per_char or threshold is not None:
+                print_pieces(opened.vocabulary, parts, per_char, threshold)
+                continue
+            found.append(figures(subject.whole(parts)) | {"model": str(opened.path), "text": subject.name})
+            if as_json:
+                print_result(json.dumps(found[-1]))
+    if found and not as_json:
+        print_result(score_table(found[0], window) if len(found) == 1 else comparison(found))
+
+
+def check(by_piece: bool, threshold: float | None, models: int) -> None:
+    """Refuse what cannot be shown."""
+    from charrnn.errors import SettingsError
+
+    if by_piece and models > 1:
+        raise SettingsError("--per-line, --per-char and --threshold show one model", "", "name one MODEL")
+    if threshold is not None and not math.isfinite(threshold):
+        raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
+
+
+@contextmanager
+def rereadable(text: list[str], times: int) -> Iterator[list[str]]:
+    """Places that can be read so many times: standard input is kept in a file while several models score it."""
+    import tempfile
+
+    from charrnn.text.reading import STDIN, stream_bytes
+
+    if STDIN not in text or times < 2:
+        yield text
+        return
+    with tempfile.NamedTemporaryFile(prefix="charrnn-") as file:
+        for piece in stream_bytes(STDIN):
+            file.write(piece)
+        file.flush()
+        yield [file.name if place == STDIN else place for place in text]
+
+
+class Subject:
+    """What is scored: texts, or a part of the model's own corpus."""
+
+    def __init__(
+        self, model: "LanguageModel", text: list[str], places: list[str], split: str, encoding: str | None
+    ) -> None:
+        self.model, self.places, self.split, self.encoding = model, places, split, encoding
+        self.name = ", ".join(text) if text else f"{split} part of {', '.join(model.checkpoint.config.corpus)}"
+
+    def pieces(self) -> "Iterator[str | bytes | Ids]":
+        """The text, piece by piece."""
+        from charrnn.text.reading import stream_text
+
+        config = self.model.checkpoint.config
+        if not self.places:
+            yield own_part(self.model, self.split)
+            return
+        yield from stream_text(self.places, unit=config.unit, encoding=self.encoding or config.encoding, notices=[])
+
+    def whole(self, parts: "Iterable[Scored]") -> "Score":
+        """The score of all parts; refuses nothing at all."""
         from charrnn.errors import DataError
+        from charrnn.evaluation.score import Score
 
-        raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
-    nats = score_ids(checkpoint, ids, window, device)
-    if per_line or per_char:
-        for found in pieces(vocabulary, ids, nats, per_line):
-            print_result(json.dumps(found, ensure_ascii=False))
-    else:
-        found = figures(total(vocabulary, ids, nats, missing)) | {"model": str(path), "text": name}
-        print_result(json.dumps(found) if as_json else score_table(found, window))
-
-
-def subject(
-    checkpoint: "Checkpoint", text: list[str], split: str, unknown: str, encoding: str | None
-) -> tuple["Ids", int, str]:
-    """What to score: ids, how many unknown symbols were not encoded as themselves, and its name."""
-    from charrnn.text.reading import read_text
-    from charrnn.text.vocabulary import UNKNOWN
-
-    config, vocabulary = checkpoint.config, checkpoint.vocabulary
-    if not text:
-        return own_part(checkpoint, split), 0, f"{split} part of {', '.join(config.corpus)}"
-    name = ", ".join(text)
-    content = read_text(text, unit=config.unit, encoding=encoding or config.encoding).content
-    missing = int((vocabulary.lookup(content) == UNKNOWN).sum())
-    return vocabulary.encode(content, unknown=unknown, name=name), missing, name
+        score = sum((self.model.total(part) for part in parts), Score())
+        if not score.symbols:
+            raise DataError(
+                f"nothing to score in {self.name}", "no symbol of it is known to the model", "check the text"
+            )
+        return score
 
 
-def own_part(checkpoint: "Checkpoint", split: str) -> "Ids":
+def own_part(model: "LanguageModel", split: str) -> "Ids":
     """A part of the text that the model learnt, found again by its recorded place and fingerprint."""
     from charrnn.errors import MissingInputError
     from charrnn.text.corpus import read_corpus
 
+    checkpoint = model.checkpoint
     c = checkpoint.config
     remedy = "name a TEXT to score"
     if split == "validation" and not checkpoint.corpus.validation_symbols:
@@ -110,66 +174,50 @@ def own_part(checkpoint: "Checkpoint", split: str) -> "Ids":
     return corpus.part(split)
 
 
-def score_ids(checkpoint: "Checkpoint", ids: "Ids", window: int | None, device: str) -> "npt.NDArray[Any]":
-    """Nats of every symbol: NumPy for a short text on a CPU, torch for a long one or another device."""
-    from charrnn.cli.models import open_network
-    from charrnn.evaluation.score import carried, cold, lanes, surprisals
+def print_pieces(vocabulary: "Vocabulary", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
+    """A JSON object for every line, or every symbol: all, or those above `threshold` bits per character."""
+    from charrnn.cli.console import ResultStream
 
-    segments = carried(len(ids)) if len(ids) <= EXACT else lanes(len(ids), LANES)
-    if window:
-        segments = cold(len(ids), window)
-    reader = open_network(checkpoint, device, light=len(ids) < LARGE)
-    return surprisals(reader, ids, segments, side_by_side=LANES)
+    found, key = (symbols(vocabulary, parts), "bits") if per_char else (lines(vocabulary, parts), "bits_per_char")
+    with ResultStream() as stream:
+        for piece in found:
+            if threshold is None or piece[key] > threshold:
+                stream.write((json.dumps(piece, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
 
 
-def pieces(vocabulary: "Vocabulary", ids: "Ids", nats: "npt.NDArray[Any]", per_line: bool) -> Iterator[dict[str, Any]]:
-    """The bits of every line, or of every symbol, in order."""
-    bits = nats / math.log(2)
-    if not per_line:
-        for place, (symbol, value) in enumerate(zip(ids.tolist(), bits.tolist(), strict=True)):
-            yield {"position": place, "text": vocabulary.decode([symbol]), "bits": value}
-        return
+def symbols(vocabulary: "Vocabulary", parts: "Iterable[Scored]") -> Iterator[dict[str, Any]]:
+    """The bits of every symbol, in order."""
+    place = 0
+    for part in parts:
+        for symbol, nats in zip(part.ids.tolist(), part.nats.tolist(), strict=True):
+            yield {"position": place, "text": vocabulary.decode([symbol]), "bits": nats / math.log(2)}
+            place += 1
+
+
+def lines(vocabulary: "Vocabulary", parts: "Iterable[Scored]") -> Iterator[dict[str, Any]]:
+    """The bits of every line, in order; a line's newline is counted with it."""
     newline = vocabulary.symbols.index("\n") if "\n" in vocabulary.symbols else -1
-    ends = [*(place + 1 for place in (ids == newline).nonzero()[0].tolist()), len(ids)] if newline >= 0 else [len(ids)]
-    start = 0
-    for number, end in enumerate(ends, 1):
-        if end > start:
-            line = vocabulary.decode(ids[start:end].tolist()).rstrip("\n")
-            value = float(bits[start:end].sum())
-            yield {
-                "line": number,
-                "text": line,
-                "characters": end - start,
-                "bits": value,
-                "bits_per_char": value / (end - start),
-            }
-        start = end
+    number, ids, nats = 1, [], 0.0
+    for part in parts:
+        start, ends = 0, [place + 1 for place in (part.ids == newline).nonzero()[0].tolist()]
+        for end in (*ends, len(part.ids)):
+            ids += part.ids[start:end].tolist()
+            nats = math.fsum((nats, *part.nats[start:end].tolist()))
+            start = end
+            if ids and ids[-1] == newline:
+                yield one_line(vocabulary, number, ids, nats)
+                number, ids, nats = number + 1, [], 0.0
+    if ids:
+        yield one_line(vocabulary, number, ids, nats)
 
 
-def figures(score: "Score") -> dict[str, Any]:
-    """The numbers of a score, by the names that scripts rely on."""
-    keys = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "characters", "bytes", "unknown")
-    return {key: getattr(score, key) for key in keys}
-
-
-def score_table(found: dict[str, Any], window: int | None) -> str:
-    """The same for people."""
-    from charrnn.evaluation.score import RUN_UP
-
-    how = "state carried through the whole text"
-    if found["characters"] > EXACT:
-        how += f", in {LANES} lanes with a run-up of {RUN_UP} symbols"
-    if window:
-        how = f"windows of {window} symbols, each from nothing"
-    unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
-    rows = [
-        ("nats per character", f"{found['nats_per_char']:.4f}"),
-        ("bits per character", f"{found['bits_per_char']:.4f}"),
-        ("bits per byte", f"{found['bits_per_byte']:.4f}"),
-        ("perplexity", f"{found['perplexity']:.3f} per symbol"),
-        ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
-        ("how", how),
-        ("text", found["text"]),
-        ("model", found["model"]),
-    ]
-    return table(rows)
+def one_line(vocabulary: "Vocabulary", number: int, ids: list[int], nats: float) -> dict[str, Any]:
+    """What is said of a line."""
+    bits = nats / math.log(2)
+    return {
+        "line": number,
+        "text": vocabulary.decode(ids).rstrip("\n"),
+        "characters": len(ids),
+        "bits": bits,
+        "bits_per_char": bits / len(ids),
+    }

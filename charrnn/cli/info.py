@@ -27,7 +27,8 @@ def info(
     from charrnn.cli.console import print_result
     from charrnn.cli.models import open_model
 
-    checkpoint, path = open_model(model, checkpoints)
+    opened = open_model(model, checkpoints)
+    checkpoint, path = opened.checkpoint, opened.path
     print_result(json.dumps(facts(checkpoint, path), ensure_ascii=False) if as_json else facts_table(checkpoint, path))
 
 

@@ -1,44 +1,31 @@
-"""What every command that takes MODEL does with it."""
+"""What every command that takes MODEL and a prompt does with them."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
-from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.cli.console import say
-from charrnn.errors import MissingInputError
-from charrnn.training.run import find_model
 
 if TYPE_CHECKING:
-    from charrnn.model.network import TorchReader
-    from charrnn.model.numpy_network import NumpyNetwork
-
-TRIES = 5  # at reading the newest file of a run that is being trained
+    from charrnn.language_model import LanguageModel
 
 
-def open_model(model: str | None, checkpoints: Path) -> tuple[Checkpoint, Path]:
-    """The checkpoint that MODEL stands for, and its file; says which one was taken if nobody named one."""
-    for left in reversed(range(TRIES)):
-        path = find_model(model, checkpoints)
-        try:
-            checkpoint = read_checkpoint(path)
-            break
-        except MissingInputError:
-            if not left or os.path.lexists(path):
-                raise  # else its owner has just dropped it for a newer one
+def open_model(model: str | None, checkpoints: Path, device: str = "cpu") -> "LanguageModel":
+    """The model that MODEL stands for; says which one was taken if nobody named one."""
+    from charrnn.language_model import load
+
+    found = load(model, checkpoints=checkpoints, device=device)
     if model is None:
-        say(f"model {path}")
-    return checkpoint, path
+        say(f"model {found.path}")
+    return found
 
 
-def open_network(checkpoint: Checkpoint, device: str, *, light: bool = True) -> Union["NumpyNetwork", "TorchReader"]:
-    """The network of a checkpoint: with NumPy for `light` work on a CPU, so that torch is never imported."""
-    symbols = len(checkpoint.vocabulary)
-    if light and device in ("cpu", "auto"):
-        from charrnn.model.numpy_network import NumpyNetwork
+def read_prompt(prompt: str | None, prompt_file: str | None) -> bytes:
+    """The prompt's bytes, from the argument, a file or stdin."""
+    from charrnn.errors import SettingsError
+    from charrnn.text.reading import read_bytes
 
-        return NumpyNetwork(checkpoint.config, symbols, checkpoint.weights)
-    from charrnn.model.network import open_reader
-    from charrnn.training.machine import usable_device
-
-    return open_reader(checkpoint.config, symbols, checkpoint.weights, usable_device(device))
+    if prompt is not None and prompt_file is not None:
+        raise SettingsError("--prompt and --prompt-file exclude each other", "", "give one of them")
+    if prompt_file is not None:
+        return read_bytes(prompt_file)
+    return (prompt or "").encode("utf-8", "surrogateescape")

@@ -13,6 +13,30 @@ def flag(name: str, help_text: str, *more: str, **settings: Any) -> Any:
     return typer.Option(name, *more, envvar=variable, show_envvar=False, help=help_text, readable=False, **settings)
 
 
+def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Runs below the checkpoints folder, and folders and checkpoint files, that begin so."""
+    checkpoints = Path(ctx.params.get("checkpoints") or "checkpoints")
+    runs = [path.parent.name for path in checkpoints.glob("*/*.safetensors")]
+    places = [place for place in complete_path(incomplete) if place.endswith(("/", ".safetensors"))]
+    return sorted({name for name in runs if name.startswith(incomplete)} | set(places))
+
+
+def complete_path(incomplete: str) -> list[str]:
+    """Files, and folders with a slash, that begin so."""
+    folder, _, name = incomplete.rpartition("/")
+    place = Path(folder or ("/" if incomplete.startswith("/") else "."))
+    shown = f"{folder}/" if "/" in incomplete else ""
+    try:
+        found = [path for path in place.iterdir() if path.name.startswith(name)]
+        return sorted(shown + path.name + ("/" if path.is_dir() else "") for path in found if not _hidden(path, name))
+    except OSError:
+        return []
+
+
+def _hidden(path: Path, name: str) -> bool:
+    return path.name.startswith(".") and not name.startswith(".")
+
+
 Checkpoints = Annotated[Path, flag("--checkpoints", "The folder that holds the runs.")]
 Unknown = Annotated[
     Literal["error", "skip", "replace"],
@@ -22,16 +46,33 @@ Unknown = Annotated[
 ]
 
 Model = Annotated[
-    str | None, typer.Argument(help="A .safetensors file, a run's folder or name; default: the newest run.")
+    str | None,
+    typer.Argument(
+        help="A .safetensors file, a run's folder or name; default: the newest run.", autocompletion=complete_model
+    ),
+]
+ReadingDevice = Annotated[str, typer.Option("--device", envvar="CHARRNN_DEVICE", help="cpu, cuda, cuda:1.")]
+Prompt = Annotated[str | None, typer.Option("--prompt", "-p", help="Text to continue.")]
+PromptFile = Annotated[
+    str | None, typer.Option("--prompt-file", help="File to continue; - is stdin.", autocompletion=complete_path)
 ]
 
-Corpus = Annotated[list[str] | None, typer.Argument(metavar="CORPUS...", help="Files, folders, globs, or - for stdin.")]
+Corpus = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="CORPUS...", help="Files, folders, globs, or - for stdin.", autocompletion=complete_path),
+]
 Name = Annotated[str | None, flag("--name", "The run's folder below --checkpoints; default: the corpus' name.")]
 Resume = Annotated[
     bool, flag("--resume", "Continue the named run exactly where it stopped; start it if there is none.")
 ]
 InitFrom = Annotated[
-    str | None, flag("--init-from", "Start from another model's weights (fine-tuning).", metavar="MODEL")
+    str | None,
+    flag(
+        "--init-from",
+        "Start from another model's weights (fine-tuning).",
+        metavar="MODEL",
+        autocompletion=complete_model,
+    ),
 ]
 Config = Annotated[Path | None, flag("--config", "YAML file with any of these settings; flags win over it.")]
 Glob = Annotated[str | None, flag("--glob", "Which files of a folder, as in '*.py'; default: those that are text.")]

@@ -1,18 +1,24 @@
 """`charrnn sample`: write text."""
 
+import codecs
 import json
 import secrets
 import sys
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from charrnn.cli.options import Checkpoints, Model, Unknown
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, Unknown
 
 if TYPE_CHECKING:
-    from charrnn.generation.generate import Sampling, Stepper
-    from charrnn.text.vocabulary import Ids, Vocabulary
+    from charrnn.cli.console import ResultStream
+    from charrnn.generation.sample import Ending, Request
+    from charrnn.language_model import LanguageModel
+
+ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0"}
 
 
 def sample(
@@ -21,9 +27,17 @@ def sample(
         float, typer.Option("--temp", "--temperature", "-t", help="0 is greedy; below 1 safer, above 1 wilder.")
     ] = 1.0,
     length: Annotated[int, typer.Option("--length", "-n", min=0, max=10**15, help="Characters to write.")] = 500,
-    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="Text to continue.")] = None,
-    prompt_file: Annotated[str | None, typer.Option("--prompt-file", help="File to continue; - is stdin.")] = None,
-    count: Annotated[int, typer.Option("--count", min=1, help="How many samples; the i-th uses seed + i.")] = 1,
+    prompt: Prompt = None,
+    prompt_file: PromptFile = None,
+    prompts: Annotated[
+        str | None, typer.Option("--prompts", help="File with a prompt on each line, answered in order; - is stdin.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="How many samples, of each prompt; the i-th of all uses seed + i.")
+    ] = 1,
+    separator: Annotated[
+        str | None, typer.Option("--separator", help="After each of several samples: \\n (default), \\0, any text.")
+    ] = None,
     top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Choose among the k likeliest.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="Choose among the likeliest that sum to p.")] = None,
     min_p: Annotated[
@@ -36,7 +50,7 @@ def sample(
     unknown: Unknown = "error",
     echo: Annotated[bool, typer.Option("--echo/--no-echo", help="Write the prompt before its continuation.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per sample.")] = False,
-    device: Annotated[str, typer.Option("--device", envvar="CHARRNN_DEVICE", help="cpu, cuda, cuda:1.")] = "cpu",
+    device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
     """Write text with a trained model.
@@ -44,93 +58,169 @@ def sample(
     \b
     charrnn sample --temp 0.8
     charrnn sample sonnets -n 2000 --prompt "Shall I compare thee" > poem.txt
-    echo "O, " | charrnn sample --prompt-file - --seed 7 --json
+    charrnn sample names --count 1000 --stop $'\\n' --json | jq -r .text
+    cat questions.txt | charrnn sample --prompts - --seed 7 --separator '\\0' | xargs -0 -n 1 echo
     """
-    from charrnn.cli.models import open_model, open_network
-
-    sampling = check_sampling(length, temperature, top_k, top_p, min_p, stop or [])
-    text = read_prompt(prompt, prompt_file)
-    checkpoint, path = open_model(model, checkpoints)
-    ids = checkpoint.vocabulary.encode(text, unknown=unknown, name="the prompt")
-    network = open_network(checkpoint, device)
-    if seed is None:
-        from charrnn.cli.console import say
-
-        seed = secrets.randbelow(2**32)
-        say(f"seed {seed}")
-    for number in range(count):
-        if as_json:
-            write_json(network, checkpoint.vocabulary, text, ids, sampling, seed + number, echo, str(path))
-        else:
-            write_text(network, checkpoint.vocabulary, text if echo else b"", ids, sampling, seed + number)
-
-
-def check_sampling(
-    length: int, temperature: float, top_k: int | None, top_p: float | None, min_p: float | None, stops: list[str]
-) -> "Sampling":
-    """The settings as one value; refuses what is out of bounds, NaN included."""
-    from charrnn.errors import SettingsError
-    from charrnn.generation.generate import Sampling
-
-    if not 0 <= temperature < float("inf"):
-        raise SettingsError(f"--temp cannot be {temperature:g}", "", "give a finite number of at least 0; 0 is greedy")
-    for flag, share in (("--top-p", top_p), ("--min-p", min_p)):
-        if share is not None and not 0 < share <= 1:
-            raise SettingsError(f"{flag} cannot be {share:g}", "", "give a number above 0 and at most 1")
-    if "" in stops:
-        raise SettingsError("--stop cannot be empty", "", "give the text to stop at")
-    encoded = tuple(stop.encode("utf-8", "surrogateescape") for stop in stops)
-    return Sampling(length, temperature, top_k, top_p, min_p, encoded)
-
-
-def read_prompt(prompt: str | None, prompt_file: str | None) -> bytes:
-    """The prompt's bytes, from the argument, a file or stdin."""
-    from charrnn.errors import SettingsError
-    from charrnn.text.reading import read_bytes
-
-    if prompt is not None and prompt_file is not None:
-        raise SettingsError("--prompt and --prompt-file exclude each other", "", "give one of them")
-    if prompt_file is not None:
-        return read_bytes(prompt_file)
-    return (prompt or "").encode("utf-8", "surrogateescape")
-
-
-def write_text(
-    network: "Stepper", vocabulary: "Vocabulary", shown: bytes, ids: "Ids", sampling: "Sampling", seed: int
-) -> None:
-    """Stream one sample to stdout, then a newline if it is a terminal that needs one."""
     from charrnn.cli.console import ResultStream
-    from charrnn.generation.generate import collect, generate
+    from charrnn.cli.models import open_model
+    from charrnn.generation.sample import Sampling
 
+    stops = tuple(text.encode("utf-8", "surrogateescape") for text in stop or [])
+    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops)
+    single = the_prompt(prompt, prompt_file, prompts)
+    opened = open_model(model, checkpoints, device)
+    asked = Asked(opened, prompts, single, count, seed, unknown)
     with ResultStream() as stream:
-        stream.write(shown)
-        collect(generate(network, vocabulary, ids, sampling, seed), stream.write)
-        stream.write(b"\n" if sys.stdout is not None and sys.stdout.isatty() else b"")
+        between = PlainWriter(stream, after(separator, several=count > 1 or prompts is not None))
+        writer: Writer = JsonWriter(stream, str(opened.path)) if as_json else between
+        for piece in opened.write(asked.requests(), sampling):
+            if asked.is_new(piece.number):
+                writer.begin(*asked.shown(piece.number), echo)
+            writer.write(piece.text)
+            if piece.ending is not None:
+                writer.end(piece.ending)
 
 
-def write_json(
-    network: "Stepper",
-    vocabulary: "Vocabulary",
-    prompt: bytes,
-    ids: "Ids",
-    sampling: "Sampling",
-    seed: int,
-    echo: bool,
-    model: str,
-) -> None:
-    """One sample as a JSON object on one line."""
-    from charrnn.cli.console import print_result
-    from charrnn.generation.generate import collect, generate
+def drawn() -> int:
+    """A seed by chance, said on stderr."""
+    from charrnn.cli.console import say
 
-    text, ending = collect(generate(network, vocabulary, ids, sampling, seed))
-    found = {
-        "text": ((prompt if echo else b"") + text).decode("utf-8", "replace"),
-        "prompt": prompt.decode("utf-8", "replace"),
-        "seed": seed,
-        "characters": ending.symbols,
-        "log_probability": -ending.nats,
-        "stop_reason": ending.reason,
-        "stop": None if ending.stop is None else ending.stop.decode("utf-8", "replace"),
-        "model": model,
-    }
-    print_result(json.dumps(found, ensure_ascii=False))
+    seed = secrets.randbelow(2**32)
+    say(f"seed {seed}")
+    return seed
+
+
+def the_prompt(prompt: str | None, prompt_file: str | None, prompts: str | None) -> list[bytes]:
+    """The one prompt, unless there is a file of them."""
+    from charrnn.cli.models import read_prompt
+    from charrnn.errors import SettingsError
+
+    if prompts is None:
+        return [read_prompt(prompt, prompt_file)]
+    if prompt is not None or prompt_file is not None:
+        raise SettingsError("--prompts excludes --prompt and --prompt-file", "", "give one of them")
+    return []
+
+
+def after(separator: str | None, *, several: bool) -> bytes:
+    """What stands after a sample: what was asked for, else a newline where there are several."""
+    if separator is None:
+        return b"\n" if several else b""
+    for escape, character in ESCAPES.items():
+        separator = separator.replace(escape, character)
+    return separator.encode("utf-8", "surrogateescape")
+
+
+class Asked:
+    """The texts that were asked for: a request for each, and what its answer is shown with."""
+
+    def __init__(
+        self,
+        model: "LanguageModel",
+        prompts: str | None,
+        single: list[bytes],
+        count: int,
+        seed: int | None,
+        unknown: str,
+    ) -> None:
+        self.model, self.prompts, self.single = model, prompts, single
+        self.count, self.unknown = count, unknown
+        for prompt in single:
+            model.encode(prompt, unknown=unknown)  # refused before a seed is drawn and said
+        self.seed = drawn() if seed is None else seed
+        self.waiting: dict[int, bytes] = {}
+
+    def requests(self) -> "Iterator[Request]":
+        """One for each sample, made when a lane is free for it."""
+        from charrnn.generation.sample import Request
+
+        number = 0
+        for name, prompt in self._prompts():
+            ids = self.model.encode(prompt, unknown=self.unknown, name=name)
+            for _ in repeat(None, self.count):
+                self.waiting[number] = prompt
+                yield Request(ids, self.seed + number)
+                number += 1
+
+    def is_new(self, number: int) -> bool:
+        """Whether nothing of this sample was shown before."""
+        return number in self.waiting
+
+    def shown(self, number: int) -> tuple[bytes, int]:
+        """The prompt and the seed of a sample whose text now comes."""
+        return self.waiting.pop(number), self.seed + number
+
+    def _prompts(self) -> Iterator[tuple[str, bytes]]:
+        from charrnn.text.reading import stream_lines
+
+        yield from (("the prompt", prompt) for prompt in self.single)
+        if self.prompts is not None:
+            for number, line in enumerate(stream_lines(self.prompts), 1):
+                yield f"line {number} of the prompts", line
+
+
+class Writer(Protocol):
+    """What becomes of a sample while it is being written."""
+
+    def begin(self, prompt: bytes, seed: int, echo: bool) -> None:
+        """A sample begins."""
+
+    def write(self, text: bytes) -> None:
+        """More of its text."""
+
+    def end(self, ending: "Ending") -> None:
+        """It has ended."""
+
+
+class PlainWriter:
+    """The text, and after it what separates it from the next; on a terminal at least a newline."""
+
+    def __init__(self, stream: "ResultStream", end: bytes) -> None:
+        self.stream = stream
+        self.after = end or (b"\n" if sys.stdout is not None and sys.stdout.isatty() else b"")
+
+    def begin(self, prompt: bytes, seed: int, echo: bool) -> None:
+        """A sample begins."""
+        self.stream.write(prompt if echo else b"")
+
+    def write(self, text: bytes) -> None:
+        """More of its text."""
+        self.stream.write(text)
+
+    def end(self, ending: "Ending") -> None:
+        """It has ended."""
+        self.stream.write(self.after)
+
+
+class JsonWriter:
+    """One JSON object on one line, written while its text comes, so that no text is too long for memory."""
+
+    def __init__(self, stream: "ResultStream", model: str) -> None:
+        self.stream, self.model = stream, model
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def begin(self, prompt: bytes, seed: int, echo: bool) -> None:
+        """A sample begins."""
+        known = {"model": self.model, "seed": seed, "prompt": prompt.decode("utf-8", "replace")}
+        self._put(f'{json.dumps(known, ensure_ascii=False)[:-1]}, "text": "')
+        self.write(prompt if echo else b"")
+
+    def write(self, text: bytes) -> None:
+        """More of its text."""
+        self._put(json.dumps(self.decoder.decode(text), ensure_ascii=False)[1:-1])
+
+    def end(self, ending: "Ending") -> None:
+        """It has ended."""
+        rest = json.dumps(self.decoder.decode(b"", final=True), ensure_ascii=False)[1:]
+        self.decoder.reset()
+        found = {
+            "characters": ending.symbols,
+            "log_probability": -ending.nats,
+            "log_probability_per_char": -ending.nats / ending.symbols if ending.symbols else None,
+            "stop_reason": ending.reason,
+            "stop": None if ending.stop is None else ending.stop.decode("utf-8", "replace"),
+        }
+        self._put(f"{rest}, {json.dumps(found, ensure_ascii=False)[1:]}\n")
+
+    def _put(self, text: str) -> None:
+        self.stream.write(text.encode("utf-8", "surrogateescape"))

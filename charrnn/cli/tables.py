@@ -1,4 +1,4 @@
-"""What `train` prints besides its progress: the closing table, the dry run, and every setting with its source."""
+"""The tables for people: how a training run ended, what a dry run found, every setting with its source, scores."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from charrnn.cli.console import table
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
+    from charrnn.evaluation.score import Score
     from charrnn.text.corpus import Corpus
     from charrnn.training.loop import Loop
     from charrnn.training.preparation import Preparation
@@ -102,3 +103,41 @@ def config_lines(wish: "Wish", preparation: "Preparation") -> str:
             origin = "default"
         lines.append(f"{key}: {json.dumps(value)}  # {origin}")
     return "\n".join(lines)
+
+
+def figures(score: "Score") -> dict[str, Any]:
+    """The numbers of a score, by the names that scripts rely on."""
+    keys = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "characters", "bytes", "unknown")
+    return {key: getattr(score, key) for key in keys}
+
+
+def score_table(found: dict[str, Any], window: int | None) -> str:
+    """The same for people."""
+    from charrnn.evaluation.score import LANES, RUN_UP, SHORT
+
+    how = "state carried through the whole text"
+    if found["characters"] > SHORT:
+        how += f", in at most {LANES} lanes with a run-up of {RUN_UP} symbols"
+    if window:
+        how = f"windows of {window} symbols, each from nothing"
+    unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
+    rows = [
+        ("nats per character", f"{found['nats_per_char']:.4f}"),
+        ("bits per character", f"{found['bits_per_char']:.4f}"),
+        ("bits per byte", f"{found['bits_per_byte']:.4f}"),
+        ("perplexity", f"{found['perplexity']:.3f} per symbol"),
+        ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
+        ("how", how),
+        ("text", found["text"]),
+        ("model", found["model"]),
+    ]
+    return table(rows)
+
+
+def comparison(found: list[dict[str, Any]]) -> str:
+    """Several models on one text, the best first: fewer bits, likelier author."""
+    rows = [("bits per byte", "bits per character", "perplexity", "unknown", "model")]
+    for each in sorted(found, key=lambda figures: figures["bits_per_byte"]):
+        numbers = f"{each['bits_per_byte']:.4f}", f"{each['bits_per_char']:.4f}", f"{each['perplexity']:.3f}"
+        rows.append((*numbers, f"{each['unknown']:,}", each["model"]))
+    return table(rows, width=1000)  # a model's place stays on its line

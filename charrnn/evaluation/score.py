@@ -7,11 +7,15 @@ charged ln V, a uniform choice, so that the total is the length of a code that c
     carried     one segment: the state runs through the whole text
     lanes       several segments, each after a run-up long enough that its state has forgotten where it began
     cold        windows of N symbols, each from a zero state: the protocol of models with a context window
+
+A text of up to SHORT symbols is carried; a longer one goes through lanes, block by block, in memory that does not grow
+with it. Measured on tiny Shakespeare, a run-up of 512 symbols changes the mean by less than 1e-9 nats.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from itertools import chain, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,8 +23,12 @@ import numpy.typing as npt
 
 from charrnn.text.vocabulary import Ids, Vocabulary
 
-CHUNK = 256  # steps between two looks at the world, and the most logits held at once
+CHUNK = 256  # steps between two looks at the world
 RUN_UP = 512
+SHORT = 10_000  # symbols; not worth the start-up of torch, nor a run-up
+LANES = 64
+BLOCK = 1 << 21  # symbols of a long text that are in memory
+_LOGITS = 1 << 23  # held at once
 
 
 class Reader(Protocol):
@@ -37,13 +45,16 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class Score:
-    """What a text cost. Everything else is derived from these five numbers."""
+    """What a text cost. Everything else is derived from these five numbers, and parts add up."""
 
-    nats: float
-    symbols: int
-    characters: int
-    bytes: int
-    unknown: int = 0  # characters left out because the model does not know them
+    nats: float = 0.0
+    symbols: int = 0
+    characters: int = 0
+    bytes: int = 0
+    unknown: int = 0  # characters that the model does not know: left out, or written as others
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def nats_per_char(self) -> float:
@@ -106,20 +117,55 @@ def surprisals(
     for batch in _batches(segments, side_by_side):
         starts = np.array([segment.start for segment in batch])
         length, state = batch[0].end - batch[0].start, reader.initial_state(len(batch))
-        for offset in range(0, length, CHUNK):
+        chunk = max(1, min(CHUNK, _LOGITS // (len(batch) * reader.symbols)))
+        for offset in range(0, length, chunk):
             poll()
-            steps = np.arange(offset, min(offset + CHUNK, length))
+            steps = np.arange(offset, min(offset + chunk, length))
             places = steps[:, None] + starts[None, :]
-            chunk, state = reader.surprisal(ids[places - 1].astype(np.int64), ids[places].astype(np.int64), state)
+            found, state = reader.surprisal(ids[places - 1].astype(np.int64), ids[places].astype(np.int64), state)
             counted = places >= np.array([segment.scored for segment in batch])
-            nats[places[counted]] = chunk[counted]
+            nats[places[counted]] = found[counted]
     return nats
+
+
+def score_stream(
+    open_reader: Callable[[bool], Reader], pieces: Iterable[Ids], window: int | None = None
+) -> Iterator[tuple[Ids, npt.NDArray[np.float64]]]:
+    """Ids that come in pieces -> blocks of them with the nats of each; `open_reader` is told whether the text is short.
+
+    With a `window`, each of so many symbols starts from nothing.
+    """
+    context = 1 if window else RUN_UP  # what a block after the first is shown of the one before
+    size = BLOCK // (window or 1) * (window or 1) or window or BLOCK
+    blocks = _blocks(pieces, size + 1, size)  # the very first symbol is no target
+    begun = list(islice(blocks, 2))
+    short = len(begun) < 2 and sum(map(len, begun)) <= SHORT
+    reader, before = open_reader(short), None
+    for block in chain(begun, blocks):
+        ids = block if before is None else np.concatenate((before, block))
+        whole = carried(len(ids)) if short else lanes(len(ids), LANES)
+        nats = surprisals(reader, ids, cold(len(ids), window) if window else whole, side_by_side=LANES)
+        yield block, nats[len(ids) - len(block) :]
+        before = ids[-context:]
 
 
 def total(vocabulary: Vocabulary, ids: Ids, nats: npt.NDArray[np.float64], unknown: int = 0) -> Score:
     """The score of a text from the nats of its symbols."""
     characters, size = vocabulary.measure(ids)
     return Score(math.fsum(nats), len(ids), characters, size, unknown)
+
+
+def _blocks(pieces: Iterable[Ids], first: int, size: int) -> Iterator[Ids]:
+    """The same ids in blocks of `size`; the first has `first` of them, the last what is left."""
+    kept: list[Ids] = []
+    for piece in pieces:
+        kept.append(piece)
+        while sum(map(len, kept)) >= first:
+            ids = np.concatenate(kept)
+            yield ids[:first]
+            kept, first = [ids[first:]], size
+    if sum(map(len, kept)):
+        yield np.concatenate(kept)
 
 
 def _batches(segments: list[Segment], side_by_side: int) -> Iterator[list[Segment]]:

@@ -52,6 +52,12 @@ def draw(probabilities: Probabilities, uniform: npt.NDArray[np.float64]) -> npt.
     return np.asarray(passed.argmax(axis=-1))
 
 
+def surprisal(logits: Logits, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """-ln p(id) in nats at temperature 1, whatever the choice was made from: (B, V), (B,) -> (B,)."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return np.asarray(np.log(np.exp(shifted).sum(axis=-1)) - shifted[np.arange(len(ids)), ids])
+
+
 def _inside(probabilities: Probabilities, top_p: float) -> npt.NDArray[np.bool_]:
     order = np.argsort(-probabilities, axis=-1, kind="stable")
     ranked = np.take_along_axis(probabilities, order, axis=-1)

@@ -1,119 +1,135 @@
-"""prompt -> stream of text: read a symbol, choose the next, feed it back.
+"""prompts -> texts: read a symbol, choose the next, feed it back; many texts side by side.
 
-Text leaves as UTF-8 bytes in pieces, as soon as it is sure: what could be the beginning of a stop string is held back
-until it is not, so that no part of a stop string is ever given out. The caller owns the pieces and the pace.
+    request 0  [prompt | text ......... ]  ended, and its lane begins with request 3
+    request 1  [prompt ....... | text     lanes that still read their prompt and lanes that write advance together
+    request 2  [ | text .................
+
+Every request has its own seed and its own draws, and a lane does not know its neighbours: a text is the same whatever
+is written beside it. Texts leave in the order of their requests, the first of them while it is being written. Memory
+depends neither on the number of requests nor on their length: see `side_by_side`.
 """
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.generation.choose import distribution, draw, softmax
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.generation.choose import distribution, draw, surprisal
+from charrnn.generation.sample import Ending, Request, Sampling, Text
+from charrnn.text.vocabulary import Vocabulary
+
+MOST_LANES = 256
+_HELD = 1 << 26  # symbols of texts that wait for an earlier one to end
+_AHEAD = 2  # times the lanes: how far a request may be ahead of the first unfinished one
 
 
 class Stepper(Protocol):
-    """A network that reads one symbol at a time."""
+    """A network that reads one symbol in each lane at a time."""
 
     symbols: int
 
     def initial_state(self, lanes: int) -> Any:
         """The state before anything was read."""
 
+    def select(self, state: Any, rows: npt.NDArray[np.int64]) -> Any:
+        """The state of these lanes, in this order; a fresh one for each -1."""
+
     def step(self, ids: npt.NDArray[np.int64], state: Any) -> tuple[npt.NDArray[np.float32], Any]:
         """Ids (B,) -> logits (B, V) and the state afterwards."""
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to choose and when to stop."""
-
-    length: int = 500  # symbols
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    stops: tuple[bytes, ...] = ()
+    def agrees(self, lanes: int) -> bool:
+        """Whether a lane's numbers are the same, to the last bit, alone and beside `lanes` - 1 others."""
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a sample ended: `length` or `stop`; `nats` is -ln of the text's probability at temperature 1."""
+class Piece(NamedTuple):
+    """More of the text of request `number`; with its last piece comes its ending."""
 
-    reason: str
-    symbols: int
-    nats: float
-    stop: bytes | None = None
+    number: int
+    text: bytes
+    ending: Ending | None = None
+
+
+def side_by_side(length: int) -> int:
+    """How many texts of `length` symbols to write at once: so many that what waits for its turn stays small."""
+    return max(1, min(MOST_LANES, _HELD // (_AHEAD * max(1, length))))
 
 
 def generate(
-    network: Stepper, vocabulary: Vocabulary, prompt: Ids, sampling: Sampling, seed: int
-) -> Generator[bytes, None, Ending]:
-    """Yield the text that follows `prompt`, piece by piece; the generator's return value is its `Ending`.
+    network: Stepper,
+    vocabulary: Vocabulary,
+    requests: Iterable[Request],
+    sampling: Sampling,
+    *,
+    lanes: int = 1,
+    burst: int = 8,
+) -> Iterator[Piece]:
+    """Write all requests, at most `lanes` at once, and yield their texts in order, after every `burst` symbols.
 
-    Without a prompt the text begins as a line would: after a newline where the model knows one, else with a symbol
-    drawn uniformly. The draws come from NumPy's PCG64 seeded with `seed`, one per symbol.
+    Without a prompt a text begins as a line would: after a newline where the model knows one, else with a symbol drawn
+    uniformly. No symbol is given out twice, none is missing, whatever `lanes` and `burst`.
     """
-    generator = np.random.default_rng(seed)
-    state = network.initial_state(1)
-    for symbol in _opening(vocabulary, prompt, generator):
-        logits, state = network.step(np.array([symbol], dtype=np.int64), state)
-    held, nats = b"", 0.0
-    for count in range(1, sampling.length + 1):
-        probabilities = distribution(logits, sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p)
-        ids = draw(probabilities, generator.random(1))
-        nats -= float(np.log(softmax(logits)[0, ids[0]]))
-        held += vocabulary.to_bytes(ids.tolist())
-        place, stop = _find(held, sampling.stops)
-        if stop is not None:
-            yield held[:place]
-            return Ending("stop", count, nats, stop)
-        sure = len(held) - _overlap(held, sampling.stops)
-        if sure:
-            yield held[:sure]
-            held = held[sure:]
-        if count < sampling.length:
-            logits, state = network.step(ids, state)
-    yield held
-    return Ending("length", sampling.length, nats)
+    coming = iter(requests)
+    begun = list(islice(coming, lanes))
+    if len(begun) > 1 and not network.agrees(len(begun)):
+        begun, coming = begun[:1], chain(begun[1:], coming)
+    if not begun:
+        return
+    first = [Text(number, request, vocabulary, sampling) for number, request in enumerate(begun)]
+    following = enumerate(coming, len(begun))
+    board = _Board(network, first)
+    turn = 0
+    unfinished = {text.number: text for text in first}
+    while unfinished:
+        board.advance(burst, sampling)
+        while turn in unfinished:
+            text = unfinished[turn]
+            yield Piece(turn, text.taken(), text.ending)
+            if text.ending is None:
+                break
+            del unfinished[turn]
+            turn += 1
+        for lane, old in enumerate(board.texts):
+            if old.ending is not None and len(unfinished) < _AHEAD * len(first):
+                for number, request in islice(following, 1):
+                    board.texts[lane] = unfinished[number] = Text(number, request, vocabulary, sampling)
 
 
-def collect(
-    pieces: Generator[bytes, None, Ending], on_piece: Callable[[bytes], None] | None = None
-) -> tuple[bytes, Ending]:
-    """Run a sample to its end; returns its text and ending, giving every piece to `on_piece` on the way."""
-    text = bytearray()
-    while True:
-        try:
-            piece = next(pieces)
-        except StopIteration as end:
-            return bytes(text), end.value
-        text += piece
-        if on_piece:
-            on_piece(piece)
+class _Board:
+    """The lanes: one text in each, advancing together."""
 
+    def __init__(self, network: Stepper, texts: list[Text]) -> None:
+        self.network, self.texts = network, texts
+        self.state = network.initial_state(len(texts))
+        self.ids = np.zeros(len(texts), dtype=np.int64)
 
-def _opening(vocabulary: Vocabulary, prompt: Ids, generator: np.random.Generator) -> Sequence[int]:
-    if len(prompt):
-        return [int(symbol) for symbol in prompt]
-    if "\n" in vocabulary.symbols:
-        return [vocabulary.symbols.index("\n")]
-    return [int(generator.integers(len(vocabulary)))]
+    def advance(self, steps: int, sampling: Sampling) -> None:
+        """Make `steps` choices in every lane; a lane whose text has ended goes on in vain."""
+        self._begin()
+        plans = [text.plan(steps) for text in self.texts]
+        forced, uniform = np.stack([plan[0] for plan in plans], axis=1), np.stack([plan[1] for plan in plans], axis=1)
+        chosen, nats = np.empty(forced.shape, dtype=np.int64), np.empty(forced.shape)
+        choice = sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p
+        for t in range(steps):
+            logits, self.state = self.network.step(self.ids, self.state)
+            drawn = draw(distribution(logits, *choice), uniform[t])
+            nats[t] = surprisal(logits, drawn)
+            self.ids = chosen[t] = np.where(forced[t] >= 0, forced[t], drawn)
+        for lane, text in enumerate(self.texts):
+            if text.ending is None:
+                free = int((forced[:, lane] >= 0).sum())
+                text.add(chosen[free:, lane].tolist(), nats[free:, lane].tolist())
 
-
-def _find(text: bytes, stops: Sequence[bytes]) -> tuple[int, bytes | None]:
-    """The earliest stop string in `text`; at the same place the longest."""
-    found = [(text.find(stop), -len(stop), stop) for stop in stops if stop in text]
-    if not found:
-        return -1, None
-    place, _, stop = min(found)
-    return place, stop
-
-
-def _overlap(text: bytes, stops: Sequence[bytes]) -> int:
-    """Length of the longest end of `text` that a stop string begins with."""
-    longest = max((len(stop) - 1 for stop in stops), default=0)
-    return next((n for n in range(min(longest, len(text)), 0, -1) if any(s.startswith(text[-n:]) for s in stops)), 0)
+    def _begin(self) -> None:
+        """A lane with a new text starts from nothing, with the first symbol of its script."""
+        new = [lane for lane, text in enumerate(self.texts) if not text.begun]
+        if not new:
+            return
+        rows = np.arange(len(self.texts))
+        rows[new] = -1
+        self.state = self.network.select(self.state, rows)
+        self.ids = self.ids.copy()
+        for lane in new:
+            self.texts[lane].begun = True
+            self.ids[lane], self.texts[lane].read = self.texts[lane].script[0], 1

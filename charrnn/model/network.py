@@ -98,6 +98,8 @@ class TorchReader:
     The same interface as `NumpyNetwork`, for devices and text sizes at which torch is the faster of the two.
     """
 
+    ROWS = 256  # a step always computes a multiple of so many lanes, so that none depends on how many are asked for
+
     def __init__(self, network: CharRNN) -> None:
         self.network, self.symbols = network.eval(), network.symbols
         self.device = network.head.weight.device
@@ -106,11 +108,24 @@ class TorchReader:
         """All zeros, for `lanes` texts side by side."""
         return self.network.initial_state(lanes)
 
+    def select(self, state: NetworkState, rows: npt.NDArray[np.int64]) -> NetworkState:
+        """The state of lanes `rows` (B,), in that order; a fresh one for each -1."""
+        wanted = torch.from_numpy(rows).to(self.device)
+        kept = (wanted >= 0).to(state[0][0].dtype)[:, None]
+        return [tuple(part[wanted] * kept for part in layer) for layer in state]
+
     def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[npt.NDArray[np.float32], NetworkState]:
         """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
+        lanes, more = len(ids), -len(ids) % self.ROWS
+        padded = [tuple(F.pad(part, (0, 0, 0, more)) for part in layer) for layer in state]
         with torch.no_grad():
-            logits, state = self.network(torch.from_numpy(ids[None]).to(self.device), state)
-        return logits[0].float().cpu().numpy(), state
+            logits, padded = self.network(torch.from_numpy(np.pad(ids, (0, more))[None]).to(self.device), padded)
+        state = [tuple(part[:lanes] for part in layer) for layer in padded]
+        return logits[0, :lanes].float().cpu().numpy(), state
+
+    def agrees(self, lanes: int) -> bool:
+        """A lane is always computed among as many others."""
+        return True
 
     def surprisal(
         self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState

@@ -8,19 +8,22 @@ Texts are joined in the order given, with nothing between them. This room knows 
 that was named is read or refused; a folder passes over files that are not text, and says how many and which.
 """
 
+import codecs
 import fnmatch
 import glob as globbing
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
 from charrnn.errors import DataError, MissingInputError, SettingsError
 
 STDIN = "-"
+PIECE = 1 << 20  # bytes
 # Folders that hold what was installed or generated rather than written.
 PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
 _WIDE_MARKS = (
@@ -38,9 +41,19 @@ class Text:
 
 
 def read_text(arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", glob: str | None = None) -> Text:
-    """Read `arguments` (files, folders, glob patterns, `-`) in order as one text.
+    """Read `arguments` as `stream_text` does, whole."""
+    notices: list[str] = []
+    parts = list(stream_text(arguments, unit=unit, encoding=encoding, glob=glob, notices=notices))
+    return Text(b"".join(parts) if unit == "byte" else "".join(parts), notices)  # type: ignore[arg-type]
 
-    Returns bytes for the unit `byte` and characters otherwise.
+
+def stream_text(
+    arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", glob: str | None = None, notices: list[str]
+) -> Iterator[str | bytes]:
+    """Read `arguments` (files, folders, glob patterns, `-`) in order as one text, in pieces.
+
+    Gives bytes for the unit `byte` and characters otherwise, and adds to `notices` what a user should know. Memory does
+    not grow with a file that was named; a file of a folder is read whole before it is known to be text.
 
     Raises:
         SettingsError: no such encoding.
@@ -48,31 +61,34 @@ def read_text(arguments: Sequence[str], *, unit: str, encoding: str = "utf-8", g
         DataError: a file is not text in this encoding; a folder or pattern holds no text.
     """
     check_encoding(encoding)
-    text = Text(content=b"" if unit == "byte" else "")
-    parts: list[str | bytes] = []
+    marked = 0
     for argument in arguments:
-        found = len(parts)
+        found, passed = 0, []
         lenient = os.path.isdir(argument)  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
-        passed: list[str] = []
         for name in _places(argument, glob):
+            pieces = _text_of(name, unit, encoding)
             try:
-                data = read_bytes(name)
-                parts.append(_bytes_of_text(name, data, lenient) if unit == "byte" else decode(name, data, encoding))
+                if lenient:
+                    pieces = iter(_whole(name, pieces))
+                for number, piece in enumerate(pieces):
+                    mark = number == 0 and isinstance(piece, str) and piece.startswith("\ufeff")
+                    marked += mark
+                    yield piece[mark:]
             except DataError:
                 if not lenient:
                     raise
                 passed.append(name)
+                continue
+            found += 1
         if passed:
-            text.notices.append(
-                f"passed over {_files(len(passed))} in {argument} that hold no {encoding} text, such as {passed[0]}"
-            )
-        if len(parts) == found:
+            what = f"passed over {_files(len(passed))} in {argument} that hold no {encoding} text, such as {passed[0]}"
+            notices.append(what)
+        if not found:
             raise DataError(
                 f"no text in {argument}", "no file there is readable as text", "check --glob and --encoding"
             )
-    text.notices += _drop_marks(parts)
-    text.content = b"".join(parts) if unit == "byte" else "".join(parts)  # type: ignore[arg-type]
-    return text
+    if marked:
+        notices.append(f"dropped the byte order mark of {_files(marked)}")
 
 
 def check_encoding(encoding: str) -> None:
@@ -80,44 +96,49 @@ def check_encoding(encoding: str) -> None:
     try:
         b"".decode(encoding)
         "".encode(encoding)
+        codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError) as error:
         raise SettingsError(f"no text encoding is called {encoding!r}", "", "try utf-8, latin-1 or cp1252") from error
 
 
-def decode(name: str, data: bytes, encoding: str) -> str:
-    """Decode strictly; the error names file, line and byte offset."""
-    for mark, wide in _WIDE_MARKS:
-        if data.startswith(mark) and encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-            raise DataError(
-                f"{name} is not {encoding}", f"it begins with the mark of {wide}", f"pass --encoding {wide}"
-            )
-    try:
-        content = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        what = f"{name}, line {line}: byte 0x{data[error.start]:02x} at offset {error.start} is not {encoding}"
-        raise DataError(what, error.reason, "pass the right --encoding, or --unit byte to learn raw bytes") from error
-    except UnicodeError as error:
-        raise DataError(f"{name} is not {encoding}", str(error), "pass the right --encoding") from error
-    if "\0" in content:
-        offset = content.index("\0")
-        raise DataError(f"{name} is a binary file", f"NUL at character {offset}", "pass --unit byte to learn raw bytes")
-    return content
+def decode(name: str, chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
+    """Decode strictly, piece by piece; an error names file, line and byte offset."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    offset = lines = characters = 0
+    for number, chunk in enumerate(chain(chunks, [b""])):
+        for mark, wide in _WIDE_MARKS if number == 0 else ():
+            if chunk.startswith(mark) and encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+                raise DataError(
+                    f"{name} is not {encoding}", f"it begins with the mark of {wide}", f"pass --encoding {wide}"
+                )
+        try:
+            piece = decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError as error:
+            kept = len(error.object) - len(chunk)  # of the chunk before
+            place = offset - kept + error.start
+            line = lines - error.object.count(b"\n", 0, kept) + error.object.count(b"\n", 0, error.start) + 1
+            what = f"{name}, line {line}: byte 0x{error.object[error.start]:02x} at offset {place} is not {encoding}"
+            remedy = "pass the right --encoding, or --unit byte to learn raw bytes"
+            raise DataError(what, error.reason, remedy) from error
+        except UnicodeError as error:
+            raise DataError(f"{name} is not {encoding}", str(error), "pass the right --encoding") from error
+        if "\0" in piece:
+            why = f"NUL at character {characters + piece.index(chr(0))}"
+            raise DataError(f"{name} is a binary file", why, "pass --unit byte to learn raw bytes")
+        offset, lines, characters = offset + len(chunk), lines + chunk.count(b"\n"), characters + len(piece)
+        yield piece
 
 
-def _drop_marks(parts: list[str | bytes]) -> list[str]:
-    """Drop byte order marks from decoded parts; raw bytes are left alone."""
-    marked = [index for index, part in enumerate(parts) if isinstance(part, str) and part.startswith("\ufeff")]
-    for index in marked:
-        parts[index] = parts[index][1:]
-    return [f"dropped the byte order mark of {_files(len(marked))}"] if marked else []
+def _text_of(name: str, unit: str, encoding: str) -> Iterator[str | bytes]:
+    return stream_bytes(name) if unit == "byte" else decode(name, stream_bytes(name), encoding)
 
 
-def _bytes_of_text(name: str, data: bytes, lenient: bool) -> bytes:
-    """Bytes never fail, but a folder gives only files without NUL."""
-    if lenient and b"\0" in data:
+def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:
+    """A file of a folder: all of it is text, or none is taken. Bytes never fail, but a NUL says that they are none."""
+    read = list(pieces)
+    if any(isinstance(piece, bytes) and b"\0" in piece for piece in read):
         raise DataError(f"{name} is a binary file")
-    return data
+    return read
 
 
 def _places(argument: str, glob: str | None) -> Iterator[str]:
@@ -152,19 +173,36 @@ def _matches(path: Path, folder: Path, glob: str) -> bool:
 
 def read_bytes(name: str) -> bytes:
     """The content of one file, or of standard input for `-`."""
+    return b"".join(stream_bytes(name))
+
+
+def stream_bytes(name: str) -> Iterator[bytes]:
+    """The content of one file, or of standard input for `-`, in pieces."""
     try:
-        if name == STDIN and sys.stdin is None:
-            raise MissingInputError("cannot read standard input", "it is closed", "name a file")
         if name == STDIN:
-            return sys.stdin.buffer.read()
+            if sys.stdin is None:
+                raise MissingInputError("cannot read standard input", "it is closed", "name a file")
+            yield from iter(lambda: sys.stdin.buffer.read(PIECE), b"")
+            return
         mode = Path(name).stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise MissingInputError(f"cannot read {name}", "it is neither a file nor a folder", "name a text file")
-        return Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            yield from iter(lambda: file.read(PIECE), b"")
     except OSError as error:
         _unreadable(error)
     except ValueError as error:
         raise MissingInputError(f"cannot read {name!r}", str(error), "check the path") from error
+
+
+def stream_lines(name: str) -> Iterator[bytes]:
+    """The lines of one file, or of standard input for `-`, without what ends them (a newline, also after a return)."""
+    kept = b""
+    for piece in stream_bytes(name):
+        *lines, kept = (kept + piece).split(b"\n")
+        yield from (line.removesuffix(b"\r") for line in lines)
+    if kept:
+        yield kept
 
 
 def _unreadable(error: OSError) -> NoReturn:

@@ -68,8 +68,8 @@ class Vocabulary:
         points = _code_points(_text(content))
         return self._table[np.minimum(points, len(self._table) - 1)]
 
-    def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text") -> Ids:
-        """Encode `content`; `unknown` is `error`, `skip` or `replace`.
+    def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text", start: int = 0) -> Ids:
+        """Encode `content`, which stands at `start` of the text `name`; `unknown` is `error`, `skip` or `replace`.
 
         `replace` writes a symbol's nearest known relative (its Unicode decomposition: é becomes e), else a space,
         else leaves it out.
@@ -83,7 +83,7 @@ class Vocabulary:
             return ids.astype(self.dtype)
         text = _text(content)
         if unknown == "error":
-            raise self._unknown(text, places, name)
+            raise self._unknown(text, places, name, start)
         if unknown == "replace":
             for place in places:
                 ids[place] = self._relative(text[place])
@@ -111,8 +111,8 @@ class Vocabulary:
                 return np.uint32(known)
         return UNKNOWN
 
-    def _unknown(self, text: str, places: npt.NDArray[np.intp], name: str) -> UnknownSymbolError:
-        listed = ", ".join(f"U+{ord(text[place]):04X} at {place}" for place in places[:_LISTED].tolist())
+    def _unknown(self, text: str, places: npt.NDArray[np.intp], name: str, start: int) -> UnknownSymbolError:
+        listed = ", ".join(f"U+{ord(text[place]):04X} at {start + place}" for place in places[:_LISTED].tolist())
         more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         what = f"{name} has characters that the model does not know: {listed}{more}"
         return UnknownSymbolError(what, "", "use --unknown skip or --unknown replace")

@@ -9,7 +9,8 @@ import numpy as np
 
 from charrnn.config import ModelConfig
 from charrnn.evaluation.score import lanes, surprisals, total
-from charrnn.generation.generate import Sampling, collect, generate
+from charrnn.generation.generate import generate
+from charrnn.generation.sample import Request, Sampling
 from charrnn.model.network import CharRNN, TorchReader
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.corpus import Corpus
@@ -40,5 +41,5 @@ def live_sample(config: ModelConfig, network: CharRNN, vocabulary: Vocabulary) -
     """A short text, always from the same seed, so that its growth shows."""
     light = NumpyNetwork(config, len(vocabulary), network.weights())
     nothing = np.zeros(0, dtype=np.uint8)
-    text, _ = collect(generate(light, vocabulary, nothing, SAMPLE, SAMPLE_SEED))
-    return text.decode("utf-8", "replace")
+    pieces = generate(light, vocabulary, [Request(nothing, SAMPLE_SEED)], SAMPLE)
+    return b"".join(piece.text for piece in pieces).decode("utf-8", "replace")

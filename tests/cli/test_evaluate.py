@@ -91,6 +91,62 @@ def test_lines_and_characters_add_up_to_the_whole(charrnn, trained):
     assert "".join(json.loads(symbol)["text"] for symbol in symbols).encode() == text
 
 
+def test_only_what_surprises_is_shown(charrnn, trained):
+    text = b"Thou art more lovely\nqzx!vvv jjj\nAnd summer's lease\n"
+    every = charrnn("evaluate", "verses", "-", "--per-line", cwd=trained, stdin=text).stdout.splitlines()
+    bits = sorted(json.loads(line)["bits_per_char"] for line in every)
+    strange = charrnn("evaluate", "verses", "-", "--threshold", str(bits[1]), cwd=trained, stdin=text).stdout
+    assert [json.loads(line)["line"] for line in strange.splitlines()] == [2]
+    symbols = charrnn("evaluate", "verses", "-", "--per-char", "--threshold", "7", cwd=trained, stdin=text).stdout
+    found = [json.loads(line) for line in symbols.splitlines()]
+    assert found
+    assert all(symbol["bits"] > 7 for symbol in found)
+
+
+def test_several_models_score_one_text(charrnn, trained, tmp_path):
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "9"]
+    other = tmp_path / "other"
+    done = charrnn("train", trained / "verses.txt", *flags, "--checkpoints", other, cwd=trained)
+    assert done.returncode == 0
+    models = ["verses", other / "verses"]
+    text = b"Rough winds do shake the darling buds of May"
+    alone = [json.loads(charrnn("evaluate", model, "-", "--json", cwd=trained, stdin=text).stdout) for model in models]
+    together = charrnn("evaluate", *models, "--json", "--", "-", cwd=trained, stdin=text)
+    assert [json.loads(line) for line in together.stdout.splitlines()] == alone
+    table = charrnn("evaluate", *models[::-1], "--", "-", cwd=trained, stdin=text).stdout.decode().splitlines()
+    assert table[0].split()[-1] == "model"
+    better, worse = sorted(alone, key=lambda found: found["bits_per_byte"])
+    assert [line.split()[-1] for line in table[1:]] == [better["model"], worse["model"]]
+    assert f"{better['bits_per_byte']:.4f}" in table[1]
+
+
+def test_after_two_dashes_every_name_is_a_text(charrnn, trained, tmp_path):
+    (tmp_path / "-odd").write_text("Shall I")
+    (tmp_path / "more").write_text(" compare")
+    model = trained / "checkpoints" / "verses"
+    done = charrnn("evaluate", model, "--json", "--", "-odd", "more", cwd=tmp_path)
+    assert json.loads(done.stdout)["characters"] == 15
+    assert json.loads(charrnn("evaluate", "--json", "--", tmp_path / "more", cwd=trained).stdout)["characters"] == 8
+
+
+def test_pieces_of_several_models_are_refused(charrnn, trained):
+    done = charrnn("evaluate", "verses", "verses", "--per-line", "--", "-", cwd=trained, stdin=b"And")
+    assert done.returncode == 2
+
+
+def test_a_long_text_is_scored_in_lanes_and_lines_still_add_up(charrnn, trained, tmp_path):
+    text = (trained / "verses.txt").read_text() * 9
+    (tmp_path / "long.txt").write_text(text)
+    found = score(charrnn, trained, tmp_path / "long.txt")
+    lines = charrnn("evaluate", "verses", tmp_path / "long.txt", "--per-line", cwd=trained).stdout.splitlines()
+    assert found["characters"] == len(text) > 10_000
+    assert len(lines) == text.count("\n")
+    total = sum(json.loads(line)["bits"] for line in lines)
+    assert total == pytest.approx(found["bits_per_char"] * len(text))
+    shown = charrnn("evaluate", "verses", tmp_path / "long.txt", cwd=trained).stdout.decode()
+    assert "run-up of 512" in shown
+
+
 def test_a_changed_or_missing_corpus_is_noticed(charrnn, corpus):
     flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "2"]
     assert charrnn("train", corpus, *flags, cwd=corpus.parent).returncode == 0

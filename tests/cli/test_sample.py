@@ -53,6 +53,87 @@ def test_json_has_one_object_a_sample_and_each_repeats_alone(charrnn, trained):
     assert alone["log_probability"] < 0
 
 
+def test_each_prompt_of_a_file_is_answered_in_order(charrnn, trained, tmp_path):
+    (tmp_path / "prompts.txt").write_text("Shall I\n\nRough winds\r\nAnd")
+    common = ["sample", "-n", "30", "--seed", "5"]
+    lines = charrnn(*common, "--prompts", tmp_path / "prompts.txt", "--json", cwd=trained).stdout.splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [sample["prompt"] for sample in found] == ["Shall I", "", "Rough winds", "And"]
+    assert [sample["seed"] for sample in found] == [5, 6, 7, 8]
+    for sample in found:
+        alone = charrnn("sample", "-n", "30", "--seed", str(sample["seed"]), "-p", sample["prompt"], cwd=trained)
+        assert alone.stdout.decode() == sample["text"]
+    piped = charrnn(
+        *common, "--prompts", "-", "--separator", "\\0", cwd=trained, stdin=b"Shall I\n\nRough winds\nAnd\n"
+    )
+    assert piped.stdout.decode().split("\0") == [*(sample["text"] for sample in found), ""]
+
+
+def test_each_prompt_is_answered_as_often_as_asked(charrnn, trained):
+    done = charrnn(
+        "sample",
+        "-n",
+        "9",
+        "--seed",
+        "1",
+        "--prompts",
+        "-",
+        "--count",
+        "2",
+        "--json",
+        cwd=trained,
+        stdin=b"And\nThou\n",
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(sample["prompt"], sample["seed"]) for sample in found] == [
+        ("And", 1),
+        ("And", 2),
+        ("Thou", 3),
+        ("Thou", 4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "end"),
+    [([], "\n"), (["--separator", "\\n--\\n"], "\n--\n"), (["--separator", "\\t"], "\t"), (["--separator", ""], "")],
+)
+def test_a_separator_stands_after_each_of_several_samples(charrnn, trained, flags, end):
+    alone = [charrnn("sample", "-n", "12", "--seed", str(seed), cwd=trained).stdout.decode() for seed in (4, 5)]
+    several = charrnn("sample", "-n", "12", "--seed", "4", "--count", "2", *flags, cwd=trained).stdout.decode()
+    assert several == "".join(text + end for text in alone)
+
+
+def test_a_thousand_samples_are_whole_lines_and_each_repeats_alone(charrnn, trained):
+    """More than there are lanes, and most end early: the 900th is the one that its seed writes."""
+    done = charrnn("sample", "--count", "1000", "--stop", "\n", "--seed", "0", "--json", cwd=trained)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [sample["seed"] for sample in found] == list(range(1000))
+    assert sum(sample["stop_reason"] == "stop" for sample in found) > 900
+    assert all("\n" not in sample["text"] for sample in found)
+    for seed in (0, 255, 256, 900):
+        alone = charrnn("sample", "--stop", "\n", "--seed", str(seed), "--json", cwd=trained).stdout
+        assert json.loads(alone) == found[seed]
+
+
+def test_an_unknown_character_names_the_line_of_its_prompt(charrnn, trained):
+    done = charrnn("sample", "--prompts", "-", "-n", "3", cwd=trained, stdin="And\nThé\n".encode())
+    assert done.returncode == 65
+    assert b"line 2 of the prompts" in done.stderr
+
+
+def test_prompts_and_a_prompt_exclude_each_other(charrnn, trained):
+    assert charrnn("sample", "--prompts", "-", "-p", "And", cwd=trained).returncode == 2
+
+
+def test_json_of_a_byte_model_joins_characters_across_symbols(charrnn, tmp_path):
+    (tmp_path / "fete.txt").write_text("é€" * 200)
+    flags = ["--unit", "byte", "--hidden", "16", "--steps", "150", "--learning-rate", "0.02", "--batch-size", "4"]
+    assert charrnn("train", "fete.txt", *flags, "-q", cwd=tmp_path).returncode == 0
+    found = json.loads(charrnn("sample", "-p", "é", "-n", "50", "-t", "0", "--json", cwd=tmp_path).stdout)
+    assert found["text"].startswith("é€é€é€")
+    assert found["log_probability_per_char"] == found["log_probability"] / 50
+
+
 def test_a_stop_text_is_never_printed(charrnn, trained):
     done = charrnn("sample", "-n", "4000", "--seed", "1", "--stop", "ll", "--json", cwd=trained)
     found = json.loads(done.stdout)

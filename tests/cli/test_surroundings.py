@@ -370,10 +370,8 @@ READERS = """
 import contextlib, io, json, sys, time
 from pathlib import Path
 from charrnn.checkpoint import read_checkpoint
-from charrnn.cli.evaluate import score_ids
 from charrnn.cli.info import facts
-from charrnn.cli.models import open_model, open_network
-from charrnn.generation.generate import Sampling, collect, generate
+from charrnn.cli.models import open_model
 
 folder, number, errors, reads, steps = Path(sys.argv[1]), int(sys.argv[2]), [], 0, set()
 began, places = time.monotonic(), [None, "job", "checkpoints/job", "checkpoints/job/best.safetensors"]
@@ -381,16 +379,14 @@ while reads < number and time.monotonic() - began < 200:
     reads += 1
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            checkpoint, path = open_model(places[reads % 4], folder)
-        steps.add(checkpoint.progress.step)
-        ids = checkpoint.vocabulary.encode("Shall I")
+            model = open_model(places[reads % 4], folder)
+        steps.add(model.checkpoint.progress.step)
         if reads % 3 == 0:
-            json.dumps(facts(checkpoint, path))
+            json.dumps(facts(model.checkpoint, model.path))
         elif reads % 3 == 1:
-            score_ids(checkpoint, ids, None, "cpu")
+            model.score("Shall I")
         else:
-            network = open_network(checkpoint, "cpu")
-            collect(generate(network, checkpoint.vocabulary, ids, Sampling(length=2), reads))
+            model.sample("Shall I", length=2, seed=reads)
     except Exception as error:
         errors.append(repr(error))
 print(json.dumps([reads, len(steps), errors[:5], len(errors)]))

@@ -1,5 +1,6 @@
 """Every symbol is scored exactly once, with the state that its protocol promises, and units are what they say."""
 
+import itertools
 import math
 
 import numpy as np
@@ -8,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.config import ModelConfig, parameter_shapes
-from charrnn.evaluation.score import CHUNK, Score, Segment, carried, cold, lanes, surprisals, total
+from charrnn.evaluation.score import (
+    CHUNK,
+    SHORT,
+    Score,
+    Segment,
+    carried,
+    cold,
+    lanes,
+    score_stream,
+    surprisals,
+    total,
+)
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.vocabulary import Vocabulary
 
@@ -214,3 +226,81 @@ def test_nats_are_added_without_rounding():
 
 def test_perplexity_of_a_hopeless_model_does_not_overflow():
     assert math.isfinite(Score(nats=1e9, symbols=10, characters=10, bytes=10).perplexity)
+
+
+# Texts that come in pieces
+
+
+def cut(ids, ends):
+    return [ids[start:end] for start, end in itertools.pairwise([0, *sorted(ends), len(ids)])]
+
+
+@given(n=st.integers(0, 400), ends=st.lists(st.integers(0, 400)), window=st.none() | st.integers(1, 450))
+@settings(deadline=None, max_examples=200)
+def test_a_short_text_scores_the_same_in_pieces(n, ends, window):
+    ids, asked = random_ids(n), []
+
+    def open_reader(short):
+        asked.append(short)
+        return Remembering()
+
+    parts = list(score_stream(open_reader, cut(ids, [min(end, n) for end in ends]), window))
+    expected = surprisals(Remembering(), ids, cold(n, window) if window else carried(n))
+    np.testing.assert_array_equal(np.concatenate([ids[:0], *(part for part, _ in parts)]), ids)
+    np.testing.assert_allclose(np.concatenate([[], *(nats for _, nats in parts)]), expected, rtol=0, atol=1e-12)
+    assert asked == [True]
+
+
+@pytest.mark.parametrize("window", [None, 1, 7, 100, 3000, 70_000])
+@pytest.mark.parametrize("size", [1000, 4097, 50_000])
+def test_a_long_text_scores_the_same_in_blocks(monkeypatch, size, window):
+    """Windows exactly; lanes as with a run-up that 0.9**512 has faded over, which is nothing in 64 bits."""
+    monkeypatch.setattr("charrnn.evaluation.score.BLOCK", size)
+    ids = random_ids(30_000)
+    parts = list(score_stream(lambda short: Remembering(), cut(ids, [10, 9_999, 20_000]), window))
+    expected = surprisals(Remembering(), ids, cold(len(ids), window) if window else carried(len(ids)))
+    np.testing.assert_array_equal(np.concatenate([part for part, _ in parts]), ids)
+    np.testing.assert_allclose(np.concatenate([nats for _, nats in parts]), expected, rtol=0, atol=1e-12)
+    assert max(len(part) for part, _ in parts) <= max(size, window or 0) + 1
+
+
+def test_which_network_reads_depends_on_the_length_only():
+    asked = []
+    for n in (0, 1, SHORT, SHORT + 1):
+        list(score_stream(lambda short: asked.append(short) or Remembering(), [random_ids(n)]))
+    assert asked == [True, True, True, False]
+
+
+def test_no_more_than_two_blocks_are_read_ahead(monkeypatch):
+    monkeypatch.setattr("charrnn.evaluation.score.BLOCK", 1000)
+    given = 0
+
+    def pieces():
+        nonlocal given
+        for _ in range(200):
+            given += 500
+            yield random_ids(500)
+
+    done = 0
+    for ids, _ in score_stream(lambda short: Remembering(), pieces()):
+        assert given - done <= 2 * 1000 + 500 + 1
+        done += len(ids)
+    assert done == 100_000
+
+
+def test_a_large_alphabet_is_read_in_shorter_chunks():
+    """No more than 2^23 logits at once."""
+
+    class Wide(Remembering):
+        symbols = 100_000
+
+        def surprisal(self, inputs, targets, state):
+            assert inputs.size * self.symbols <= 1 << 23
+            return super().surprisal(inputs, targets, state)
+
+    surprisals(Wide(), random_ids(4000), cold(4000, 100))
+
+
+@given(numbers=st.lists(st.tuples(*[st.integers(0, 1000)] * 5), min_size=1, max_size=5))
+def test_scores_of_parts_add_up(numbers):
+    assert sum((Score(*each) for each in numbers), Score()) == Score(*map(sum, zip(*numbers, strict=True)))

@@ -1,6 +1,7 @@
 """From a prompt to a stream of text, with networks of a few symbols whose probabilities are known."""
 
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.generation.generate import Ending, Sampling, collect, generate
+from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.errors import SettingsError
+from charrnn.generation.generate import generate, side_by_side
+from charrnn.generation.sample import Ending, Request, Sampling
+from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.vocabulary import Vocabulary
 
 ABCDE = Vocabulary("char", tuple("abcde"))
@@ -28,18 +33,25 @@ class Markov:
 
     symbols = 5
 
-    def __init__(self):
-        self.read = []
+    def __init__(self, remember=True):
+        self.read, self.remember = [], remember
         self.logits = np.log(np.maximum(TABLE, 1e-300))
 
     def initial_state(self, lanes):
-        assert lanes == 1
-        return "nothing read"
+        return np.full(lanes, -1)
+
+    def select(self, state, rows):
+        return np.where(rows >= 0, state[rows], -1)
+
+    def agrees(self, lanes):
+        return True
 
     def step(self, ids, state):
-        assert state == (self.read[-1] if self.read else "nothing read"), "the state must be the one handed out last"
-        self.read.append(int(ids[0]))
-        return self.logits[ids], self.read[-1]
+        if self.read and len(ids) == 1:
+            assert state[0] in (-1, self.read[-1]), "the state must be the one handed out last"
+        if self.remember:
+            self.read += ids.tolist()
+        return self.logits[ids], ids
 
 
 class Script:
@@ -49,12 +61,18 @@ class Script:
         self.ids, self.symbols, self.read = ids, symbols, []
 
     def initial_state(self, lanes):
-        return -1
+        return np.full(lanes, -1)
+
+    def select(self, state, rows):
+        return np.where(rows >= 0, state[rows], -1)
+
+    def agrees(self, lanes):
+        return True
 
     def step(self, ids, state):
         self.read += ids.tolist()
         place = state + 1
-        return 1000.0 * np.eye(self.symbols)[[self.ids[place % len(self.ids)]]], place
+        return 1000.0 * np.eye(self.symbols)[np.asarray(self.ids)[place % len(self.ids)]], place
 
 
 def ids_of(text, vocabulary=ABCDE):
@@ -65,9 +83,18 @@ def nats_of(ids):
     return -sum(math.log(TABLE[last, following]) for last, following in pairwise(ids))
 
 
+def alone(network, vocabulary, prompt, sampling, seed=0, on_piece=lambda piece: None):
+    """(text, ending) of one request, symbol by symbol."""
+    text, ending = b"", None
+    for piece in generate(network, vocabulary, [Request(prompt, seed)], sampling, burst=1):
+        on_piece(piece.text)
+        text, ending = text + piece.text, piece.ending
+    return text, ending
+
+
 def write(prompt, seed=0, **sampling):
     """(text, ending) of the network of five symbols."""
-    return collect(generate(Markov(), ABCDE, ids_of(prompt), Sampling(**sampling), seed))
+    return alone(Markov(), ABCDE, ids_of(prompt), Sampling(**sampling), seed)
 
 
 def encoded(stop):
@@ -80,7 +107,7 @@ def pieces_of(text, *stops, vocabulary=None):
     ids = ids_of(text, vocabulary)
     sampling = Sampling(length=len(ids), stops=tuple(map(encoded, stops)))
     pieces = []
-    text, ending = collect(generate(Script(ids, len(vocabulary)), vocabulary, ids[:1], sampling, seed=0), pieces.append)
+    text, ending = alone(Script(ids, len(vocabulary)), vocabulary, ids[:1], sampling, on_piece=pieces.append)
     assert b"".join(pieces) == text
     return pieces, ending
 
@@ -138,14 +165,14 @@ def test_nats_of_a_stopped_text_include_its_stop_string():
 @pytest.mark.parametrize("prompt", ["a", "dcba", "aaaaaaaaaa"])
 def test_prompt_is_read_and_then_every_symbol_but_the_last(prompt):
     network = Markov()
-    text, _ = collect(generate(network, ABCDE, ids_of(prompt), Sampling(length=30), seed=0))
+    text, _ = alone(network, ABCDE, ids_of(prompt), Sampling(length=30))
     assert network.read == [*ids_of(prompt), *ids_of(text)[:-1]]
 
 
 def test_text_without_a_prompt_begins_after_a_newline_where_the_model_knows_one():
     for vocabulary, newline in (Vocabulary("char", ("\t", "\n", "a", "b", "c")), 1), (Vocabulary.of(b""), 10):
         network = Script([0], len(vocabulary))
-        list(generate(network, vocabulary, np.zeros(0, dtype=np.uint8), Sampling(length=0), seed=0))
+        alone(network, vocabulary, np.zeros(0, dtype=np.uint8), Sampling(length=0))
         assert network.read == [newline]
 
 
@@ -154,7 +181,7 @@ def test_text_without_a_prompt_or_a_newline_begins_after_any_symbol():
     counts = np.zeros(5)
     for seed in range(2000):
         network = Markov()
-        text, _ = collect(generate(network, ABCDE, np.zeros(0, dtype=np.uint8), Sampling(length=0), seed))
+        text, _ = alone(network, ABCDE, np.zeros(0, dtype=np.uint8), Sampling(length=0), seed)
         counts[network.read] += 1
         assert text == b""
     assert counts.sum() == 2000
@@ -168,21 +195,21 @@ def test_length_zero_writes_nothing():
 @pytest.mark.parametrize(
     ("written", "stops", "pieces"),
     [
-        ("abc", [], ["a", "b", "c", ""]),
-        ("aé€", [], ["a", "é", "€", ""]),
-        ("ababc", ["abab"], [""]),
-        ("abaabab", ["abab"], ["aba", ""]),  # aba, then another a: only that one may still be a beginning
-        ("abac", ["abab"], ["abac", ""]),
-        ("aabab", ["abab"], ["a", ""]),
+        ("abc", [], ["a", "b", "c"]),
+        ("aé€", [], ["a", "é", "€"]),
+        ("ababc", ["abab"], []),
+        ("abaabab", ["abab"], ["aba"]),  # aba, then another a: only that one may still be a beginning
+        ("abac", ["abab"], ["abac"]),
+        ("aabab", ["abab"], ["a"]),
         ("aba", ["abab"], ["aba"]),  # held to the end, and then there is no more to wait for
-        ("xab", ["ab", "b"], ["x", ""]),
+        ("xab", ["ab", "b"], ["x"]),
         ("xab", ["abc", "b"], ["x", "a"]),
-        ("xaé€y", ["é€"], ["x", "a", ""]),
-        ("é€", ["€"], ["é", ""]),
+        ("xaé€y", ["é€"], ["x", "a"]),
+        ("é€", ["€"], ["é"]),
     ],
 )
 def test_text_leaves_as_soon_as_no_stop_string_can_claim_it(written, stops, pieces):
-    assert pieces_of(written, *stops)[0] == [piece.encode() for piece in pieces]
+    assert [piece for piece in pieces_of(written, *stops)[0] if piece] == [piece.encode() for piece in pieces]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +235,8 @@ def test_text_ends_before_the_stop_string_that_is_complete_first(written, stops,
 def test_stop_string_is_found_byte_by_byte():
     """A model of bytes writes é as two symbols; its first byte is held until the second is known."""
     vocabulary = Vocabulary.of(b"")
-    assert pieces_of(b"a\xc3\xa8\xc3\xa9b", "é", vocabulary=vocabulary)[0] == [b"a", b"\xc3\xa8", b""]
+    pieces, _ = pieces_of(b"a\xc3\xa8\xc3\xa9b", "é", vocabulary=vocabulary)
+    assert [piece for piece in pieces if piece] == [b"a", b"\xc3\xa8"]
 
 
 def reference(symbols, stops):
@@ -242,7 +270,7 @@ def test_stream_of_bytes_is_the_text_up_to_the_first_stop_string(written, data):
     vocabulary = Vocabulary.of(b"")
     network = Script(ids_of(written, vocabulary), 256)
     sampling = Sampling(length=len(written), stops=(stop,))
-    text, ending = collect(generate(network, vocabulary, ids_of("x", vocabulary), sampling, seed=0))
+    text, ending = alone(network, vocabulary, ids_of("x", vocabulary), sampling)
     assert text == written[: written.find(stop)]
     assert (ending.symbols, ending.stop) == (written.find(stop) + len(stop), stop)
 
@@ -255,9 +283,136 @@ def test_only_what_may_begin_a_stop_string_is_held_back(written, stop):
     ids = ids_of(written, vocabulary)
     for count in range(1, reference(written, [stop.encode()])[1]):
         sampling = Sampling(length=count + 1, stops=(stop.encode(),))
-        stream = generate(Script(ids, 2), vocabulary, ids[:1], sampling, seed=0)
+        stream = generate(Script(ids, 2), vocabulary, [Request(ids[:1], 0)], sampling, burst=1)
         out = b""
         begun = max(n for n in range(len(stop)) if written[:count].endswith(stop[:n]))
         while len(out) < count - begun:
-            out += next(stream)
+            out += next(stream).text
         assert out.decode() == written[: count - begun]
+
+
+# Many texts at once
+
+
+SMALL = ModelConfig(cell="lstm", layers=2, hidden=20, embedding=6, dropout=0)
+
+
+def real_network(config=SMALL, symbols=5):
+    generator = np.random.default_rng(0)
+    shapes = parameter_shapes(config, symbols)
+    weights = {name: generator.normal(scale=0.5, size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return NumpyNetwork(config, symbols, weights)
+
+
+def texts_of(network, requests, sampling, **how):
+    """{number: (text, ending)}, checked to come in order and whole."""
+    texts, endings = {}, {}
+    for piece in generate(network, ABCDE, requests, sampling, **how):
+        assert piece.number == len(endings), "no text leaves before the one in front of it has ended"
+        texts[piece.number] = texts.get(piece.number, b"") + piece.text
+        if piece.ending is not None:
+            endings[piece.number] = piece.ending
+    assert texts.keys() == endings.keys()
+    return {number: (texts[number], endings[number]) for number in texts}
+
+
+PROMPTS = st.lists(st.text("abcde", max_size=9), max_size=12)
+
+
+@given(
+    prompts=PROMPTS,
+    lanes=st.integers(1, 9),
+    burst=st.integers(1, 9),
+    stops=st.lists(st.text("abcde", min_size=1, max_size=3), max_size=2),
+    length=st.integers(0, 25),
+)
+@settings(deadline=None, max_examples=150)
+def test_a_text_is_the_same_whatever_is_written_beside_it(prompts, lanes, burst, stops, length):
+    """Bit for bit, nats included: a real network, any number of lanes, lanes that end and begin at any time."""
+    network = real_network()
+    requests = [Request(ids_of(prompt), 7 + number) for number, prompt in enumerate(prompts)]
+    sampling = Sampling(length=length, stops=tuple(map(encoded, stops)))
+    expected = [alone(network, ABCDE, request.prompt, sampling, request.seed) for request in requests]
+    found = texts_of(network, requests, sampling, lanes=lanes, burst=burst)
+    assert list(found.values()) == expected
+
+
+def test_a_thousand_texts_are_those_of_their_seeds_in_any_order():
+    """1000 texts of 40 symbols in 256 lanes, forwards and backwards, against one after the other."""
+    network, sampling = real_network(), Sampling(length=40)
+    requests = [Request(ids_of("a"), seed) for seed in range(1000)]
+    forwards = texts_of(network, requests, sampling, lanes=256)
+    backwards = texts_of(network, requests[::-1], sampling, lanes=100)
+    assert [forwards[n] for n in range(1000)] == [backwards[999 - n] for n in range(1000)]
+    for seed in range(0, 1000, 50):
+        assert forwards[seed] == alone(network, ABCDE, ids_of("a"), sampling, seed)
+    assert len({text for text, _ in forwards.values()}) > 990
+
+
+def test_requests_are_asked_for_when_a_lane_is_free():
+    """However many there are, no more than twice the lanes are under way or wait for their turn."""
+    asked = []
+
+    def requests():
+        for number in range(200):
+            asked.append(number)
+            yield Request(ids_of("a" * (50 if number == 0 else 1)), number)
+
+    for piece in generate(Markov(), ABCDE, requests(), Sampling(length=5), lanes=4):
+        assert len(asked) <= piece.number + 2 * 4 + 1
+    assert len(asked) == 200
+
+
+@pytest.mark.parametrize(
+    ("length", "lanes"), [(0, 256), (500, 256), (1 << 17, 256), (1 << 18, 128), (10_000_000, 3), (10**15, 1)]
+)
+def test_longer_texts_are_written_by_fewer_lanes(length, lanes):
+    assert side_by_side(length) == lanes
+
+
+def test_a_network_whose_sums_depend_on_the_lanes_is_read_in_one():
+    class Careless(Markov):
+        def initial_state(self, lanes):
+            assert lanes == 1
+            return super().initial_state(lanes)
+
+        def agrees(self, lanes):
+            return False
+
+    requests = [Request(ids_of("a"), seed) for seed in range(6)]
+    found = texts_of(Careless(), requests, Sampling(length=20), lanes=4)
+    assert found == texts_of(Markov(), requests, Sampling(length=20), lanes=4)
+
+
+@pytest.mark.parametrize("lanes", [1, 8])
+def test_memory_does_not_grow_with_the_length_nor_with_the_number_of_texts(lanes):
+    """What Python and NumPy hold at most, for ten times the text: within 64 KiB."""
+
+    def peak(count, length):
+        tracemalloc.start()
+        requests = (Request(ids_of("a"), seed) for seed in range(count))
+        for _ in generate(Markov(remember=False), ABCDE, requests, Sampling(length=length), lanes=lanes):
+            pass
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    peak(2, 100)  # what is imported or cached once
+    few = peak(4 * lanes, 200)
+    assert peak(40 * lanes, 200) < few + (1 << 16)
+    assert peak(1, 20_000) < peak(1, 2_000) + (1 << 16)
+
+
+def test_nothing_asked_for_is_nothing_written():
+    assert list(generate(Markov(), ABCDE, [], Sampling(), lanes=4)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": -1}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_p": 0}, {"top_p": 1.1},
+     {"min_p": math.nan}, {"top_k": 0}, {"length": -1}, {"stops": (b"",)}],
+    ids=str,
+)  # fmt: skip
+def test_sampling_out_of_bounds_is_refused(wrong):
+    with pytest.raises(SettingsError):
+        Sampling(**wrong)

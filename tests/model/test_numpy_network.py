@@ -11,8 +11,8 @@ import torch
 
 from charrnn.config import ModelConfig
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN
-from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.model.network import CharRNN, TorchReader
+from charrnn.model.numpy_network import NumpyNetwork, Product
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 T, V = 8, 7
@@ -130,6 +130,45 @@ def test_extreme_weights_saturate_without_a_warning(cell):
     assert np.isfinite(logits).all()
     assert np.isfinite(nats).all()
     assert (nats >= 0).all()
+
+
+@pytest.mark.parametrize("hidden", [1, 7, 64, 300, 520])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_lane_does_not_know_its_neighbours(cell, hidden):
+    """To the last bit, in any number of lanes and at any place among them; 300 and 520 are summed in parts."""
+    config = model(cell, hidden=hidden, embedding=min(hidden, 70))
+    network = NumpyNetwork(config, V, random_network(config).weights())
+    if not all(network.agrees(lanes) for lanes in (2, 5, 65, 256)):
+        pytest.skip("this machine's BLAS sums in another order for few rows; lanes are then read one by one")
+    ids = np.random.default_rng(4).integers(V, size=(4, 65))
+    expected, ends = read_by_steps(network, ids)
+    for rows in ([0], [64], [3, 2], [10, 64, 0], list(range(1, 18)), list(range(64))):
+        logits, states = read_by_steps(network, ids[:, rows])
+        np.testing.assert_array_equal(logits, expected[:, rows])
+        np.testing.assert_array_equal(states, ends[:, rows])
+
+
+@pytest.mark.parametrize("make", [lambda c, n: NumpyNetwork(c, V, n.weights()), lambda c, n: TorchReader(n)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_lanes_are_selected_with_their_state_or_begin_afresh(cell, make):
+    config = model(cell)
+    network = make(config, random_network(config))
+    ids = np.array([1, 2, 3])
+    _, state = network.step(ids, network.initial_state(3))
+    after, _ = network.step(np.array([4, 4, 4]), state)
+    selected, _ = network.step(np.array([4, 4, 4, 4]), network.select(state, np.array([2, -1, 0, 2])))
+    fresh, _ = network.step(np.array([4]), network.initial_state(1))
+    np.testing.assert_allclose(selected, np.stack([after[2], fresh[0], after[0], after[2]]), rtol=0, atol=1e-6)
+
+
+def test_sums_that_depend_on_the_lanes_are_noticed(monkeypatch):
+    """A product that rounds otherwise for three rows and more."""
+    config = model("lstm")
+    network = NumpyNetwork(config, V, random_network(config).weights())
+    honest = Product.__call__
+    monkeypatch.setattr(Product, "__call__", lambda self, x: honest(self, x) * np.float32(1 + 1e-7 * (len(x) > 2)))
+    assert network.agrees(2)
+    assert not network.agrees(3)
 
 
 def test_numpy_network_reads_and_scores_without_torch():

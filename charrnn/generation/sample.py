@@ -1,0 +1,143 @@
+"""One text on its way: what it has to read, what it has written, what of that may leave, and when it ends.
+
+What could be the beginning of a stop string is held back until it is not, so that no part of a stop string ever leaves;
+the one that is complete first ends the text. This room does not know networks, nor how a symbol is chosen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import SettingsError
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose (see `choose.distribution`) and when to stop.
+
+    Raises:
+        SettingsError: a value is out of bounds, or not a number.
+    """
+
+    length: int = 500  # symbols
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    stops: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            remedy = "give a finite number of at least 0; 0 is greedy"
+            raise SettingsError(f"--temp cannot be {self.temperature:g}", "", remedy)
+        for flag, share in (("--top-p", self.top_p), ("--min-p", self.min_p)):
+            if share is not None and not 0 < share <= 1:
+                raise SettingsError(f"{flag} cannot be {share:g}", "", "give a number above 0 and at most 1")
+        if b"" in self.stops:
+            raise SettingsError("--stop cannot be empty", "", "give the text to stop at")
+        if self.length < 0 or (self.top_k is not None and self.top_k < 1):
+            raise SettingsError("--length and --top-k count symbols", "", "give a larger number")
+
+
+class Request(NamedTuple):
+    """A text to be written: what it continues, and the seed of its draws (NumPy's PCG64, one number per symbol)."""
+
+    prompt: Ids
+    seed: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a text ended: `length` or `stop`; `nats` is -ln of its probability at temperature 1, stop string included."""
+
+    reason: str
+    symbols: int
+    nats: float
+    stop: bytes | None = None
+
+
+@dataclass
+class Text:
+    """A text on its way: what it still has to read, what it has written, what of that may leave."""
+
+    number: int
+    request: Request
+    vocabulary: Vocabulary
+    sampling: Sampling
+    ending: Ending | None = None
+    begun: bool = False
+    written: int = 0
+    nats: float = 0.0
+    _sure: bytearray = field(default_factory=bytearray)
+    _held: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.generator = np.random.default_rng(self.request.seed)
+        self.script = _opening(self.vocabulary, self.request.prompt, self.generator)
+        self.read = 0  # symbols of the script
+        if self.sampling.length == 0:
+            self.ending = Ending("length", 0, 0.0)
+
+    def taken(self) -> bytes:
+        """What may leave and has not left yet."""
+        text = bytes(self._sure)
+        self._sure.clear()
+        return text
+
+    def plan(self, steps: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """For the next `steps` choices: the symbols that the script dictates (else -1), and a draw for every other."""
+        forced = np.full(steps, -1, dtype=np.int64)
+        dictated = self.script[self.read : self.read + steps]
+        forced[: len(dictated)] = dictated
+        self.read += len(dictated)
+        uniform = np.zeros(steps)
+        uniform[len(dictated) :] = self.generator.random(steps - len(dictated))
+        return forced, uniform
+
+    def add(self, ids: Sequence[int], nats: Sequence[float]) -> None:
+        """Take up symbols that were chosen; what comes after the end is dropped."""
+        ids = ids[: self.sampling.length - self.written]
+        stops = self.sampling.stops
+        for count in range(1, len(ids) + 1) if stops else (len(ids),):
+            new = slice(count - 1 if stops else 0, count)
+            self._held += self.vocabulary.to_bytes(ids[new])
+            self.written += len(ids[new])
+            self.nats = sum(nats[new], self.nats)
+            place, stop = _find(self._held, stops)
+            if stop is not None:
+                self._sure += self._held[:place]
+                self.ending = Ending("stop", self.written, self.nats, stop)
+                return
+            sure = len(self._held) - _overlap(self._held, stops)
+            self._sure += self._held[:sure]
+            self._held = self._held[sure:]
+        if self.written == self.sampling.length:
+            self._sure += self._held
+            self.ending = Ending("length", self.written, self.nats)
+
+
+def _opening(vocabulary: Vocabulary, prompt: Ids, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    if len(prompt):
+        return np.asarray(prompt, dtype=np.int64)
+    if "\n" in vocabulary.symbols:
+        return np.array([vocabulary.symbols.index("\n")])
+    return generator.integers(len(vocabulary), size=1)
+
+
+def _find(text: bytes, stops: Sequence[bytes]) -> tuple[int, bytes | None]:
+    """The earliest stop string in `text`; at the same place the longest."""
+    found = [(text.find(stop), -len(stop), stop) for stop in stops if stop in text]
+    if not found:
+        return -1, None
+    place, _, stop = min(found)
+    return place, stop
+
+
+def _overlap(text: bytes, stops: Sequence[bytes]) -> int:
+    """Length of the longest end of `text` that a stop string begins with."""
+    longest = max((len(stop) - 1 for stop in stops), default=0)
+    return next((n for n in range(min(longest, len(text)), 0, -1) if any(s.startswith(text[-n:]) for s in stops)), 0)

@@ -1,0 +1,220 @@
+"""A trained model as one object: it writes, scores and predicts. The commands and notebooks call the same functions.
+
+    model = charrnn.load("shakespeare")
+    print(model.sample("Shall I", temperature=0.8).text)
+    print(model.score("To be, or not to be").bits_per_char)
+
+Whatever is small and on a CPU is done with NumPy; torch is imported for another device and for long texts only.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.checkpoint import Checkpoint, read_checkpoint
+from charrnn.errors import DataError, MissingInputError, SettingsError
+from charrnn.evaluation.score import Score, score_stream, total
+from charrnn.generation.beam import continuations
+from charrnn.generation.generate import Piece, generate, side_by_side
+from charrnn.generation.sample import Ending, Request, Sampling
+from charrnn.text.vocabulary import UNKNOWN, Ids, Vocabulary
+from charrnn.training.run import find_model
+
+if TYPE_CHECKING:
+    from charrnn.model.network import TorchReader
+    from charrnn.model.numpy_network import NumpyNetwork
+
+Content = str | bytes
+_TRIES = 5  # at reading the newest file of a run that is being trained
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that was written: `text` continues `prompt`. `log_probability` is in nats, at temperature 1."""
+
+    text: str
+    prompt: str
+    seed: int
+    characters: int
+    log_probability: float
+    stop_reason: str  # `length` or `stop`
+    stop: str | None  # the stop string that ended it
+
+
+class Prediction(NamedTuple):
+    """What may come next, and how probable it is."""
+
+    text: str
+    probability: float
+
+
+class Scored(NamedTuple):
+    """A part of a text: its symbols, the nats of each, and how many more were unknown to the model."""
+
+    ids: Ids
+    nats: npt.NDArray[np.float64]
+    unknown: int
+
+
+def load(
+    model: str | Path | None = None, *, checkpoints: str | Path = "checkpoints", device: str = "cpu"
+) -> "LanguageModel":
+    """The model that a `.safetensors` file, a run's folder or name, or nothing (the newest run) stands for.
+
+    Raises:
+        MissingInputError: there is none.
+        DataError: it is damaged.
+    """
+    for left in reversed(range(_TRIES)):
+        path = find_model(None if model is None else str(model), Path(checkpoints))
+        try:
+            return LanguageModel(read_checkpoint(path), path, device)
+        except MissingInputError:
+            if not left or os.path.lexists(path):
+                raise  # else its owner has just dropped it for a newer one
+    raise AssertionError("unreachable")
+
+
+class LanguageModel:
+    """A trained network with its vocabulary."""
+
+    def __init__(self, checkpoint: Checkpoint, path: Path, device: str = "cpu") -> None:
+        self.checkpoint, self.path, self.device = checkpoint, path, device
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols that it reads and writes."""
+        return self.checkpoint.vocabulary
+
+    def sample(
+        self,
+        prompt: Content = "",
+        *,
+        length: int = 500,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        stops: Iterable[str] = (),
+        seed: int | None = None,
+        unknown: str = "error",
+    ) -> Sample:
+        """Write one text of at most `length` symbols; for the choice of a symbol see `generation.choose`."""
+        sampling = Sampling(length, temperature, top_k, top_p, min_p, tuple(stop.encode() for stop in stops))
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        return next(self.samples([prompt], sampling, seed=seed, unknown=unknown))
+
+    def samples(
+        self, prompts: Iterable[Content], sampling: Sampling, *, seed: int, unknown: str = "error"
+    ) -> Iterator[Sample]:
+        """A text for each prompt, in order, many written at once; the i-th is the one that `seed` + i writes alone."""
+        kept: dict[int, tuple[str, int]] = {}
+
+        def requests() -> Iterator[Request]:
+            for number, prompt in enumerate(prompts):
+                kept[number] = (_as_text(prompt), seed + number)
+                yield Request(self.encode(prompt, unknown=unknown), seed + number)
+
+        text = bytearray()
+        for piece in self.write(requests(), sampling):
+            text += piece.text
+            if piece.ending is not None:
+                yield _sample(bytes(text), *kept.pop(piece.number), piece.ending)
+                text.clear()
+
+    def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
+        """Write all requests, and give out their texts in order, each while it is being written."""
+        lanes = side_by_side(sampling.length)
+        return generate(self._network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
+
+    def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
+        """The likeliest continuations of `text` by `steps` symbols, most probable first.
+
+        One step is the exact distribution; more are found by beam search, at least 16 wide.
+        """
+        ids = self.encode(text, unknown=unknown)
+        if not len(ids):
+            ids = self.vocabulary.encode("\n", unknown="skip")  # as a line begins
+        if not len(ids):
+            raise SettingsError("there is nothing to continue", "the model knows no newline", "give a --prompt")
+        found = continuations(self._network(light=True), ids, steps, top if steps == 1 else max(top, 16))
+        return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
+
+    def score(self, text: Content | Iterable[Content], *, window: int | None = None, unknown: str = "skip") -> Score:
+        """How many nats the model needs for `text`, every character counted once, the state carried through.
+
+        Raises:
+            DataError: no symbol of it is known to the model.
+        """
+        pieces = [text] if isinstance(text, (str, bytes)) else text
+        score = sum((self.total(part) for part in self.scored(pieces, window=window, unknown=unknown)), Score())
+        if not score.symbols:
+            raise DataError("nothing to score", "no symbol of the text is known to the model", "check the text")
+        return score
+
+    def scored(
+        self,
+        pieces: Iterable[Content | Ids],
+        *,
+        window: int | None = None,
+        unknown: str = "skip",
+        name: str = "the text",
+    ) -> Iterator[Scored]:
+        """The nats of every symbol of a text that comes in pieces, in memory that does not grow with it."""
+        missing = 0
+
+        def encoded() -> Iterator[Ids]:
+            nonlocal missing
+            start = 0
+            for piece in pieces:
+                if not isinstance(piece, (str, bytes)):
+                    yield piece
+                    continue
+                missing += int((self.vocabulary.lookup(piece) == UNKNOWN).sum())
+                yield self.vocabulary.encode(piece, unknown=unknown, name=name, start=start)
+                start += len(piece)
+
+        for ids, nats in score_stream(lambda short: self._network(light=short), encoded(), window):
+            yield Scored(ids, nats, missing)
+            missing = 0
+
+    def total(self, part: Scored) -> Score:
+        """The score of a part."""
+        return total(self.vocabulary, part.ids, part.nats, part.unknown)
+
+    def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
+        """The ids of `text`; `unknown` is `error`, `skip` or `replace`."""
+        return self.vocabulary.encode(text, unknown=unknown, name=name)
+
+    def _network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
+        return self._numpy if light and self.device in ("cpu", "auto") else self._torch
+
+    @cached_property
+    def _numpy(self) -> "NumpyNetwork":
+        from charrnn.model.numpy_network import NumpyNetwork
+
+        return NumpyNetwork(self.checkpoint.config, len(self.vocabulary), self.checkpoint.weights)
+
+    @cached_property
+    def _torch(self) -> "TorchReader":
+        from charrnn.model.network import open_reader
+        from charrnn.training.machine import usable_device
+
+        device = usable_device(self.device)
+        return open_reader(self.checkpoint.config, len(self.vocabulary), self.checkpoint.weights, device)
+
+
+def _sample(text: bytes, prompt: str, seed: int, ending: Ending) -> Sample:
+    stop = None if ending.stop is None else _as_text(ending.stop)
+    return Sample(_as_text(text), prompt, seed, ending.symbols, -ending.nats, ending.reason, stop)
+
+
+def _as_text(content: Content) -> str:
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else content

@@ -1,0 +1,131 @@
+"""The door for notebooks: the functions that the command line calls, with the model that comes along."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn.errors import DataError, MissingInputError, SettingsError
+from charrnn.generation.sample import Sampling
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = "Shall I compare thee to a summer's day?\nThou art more lovely"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return charrnn.load("shakespeare", checkpoints=ROOT / "checkpoints")
+
+
+@pytest.mark.parametrize("place", ["shakespeare", "shakespeare/best.safetensors"])
+def test_a_model_is_found_by_name_folder_and_file(place):
+    folder = ROOT / "checkpoints"
+    assert charrnn.load(place, checkpoints=folder).path == folder / "shakespeare" / "best.safetensors"
+    assert charrnn.load(folder / place).path == folder / "shakespeare" / "best.safetensors"
+
+
+def test_a_model_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(MissingInputError, match="no model is called"):
+        charrnn.load("nothing", checkpoints=tmp_path)
+
+
+def test_a_sample_continues_its_prompt_and_repeats_with_its_seed(model):
+    sample = model.sample("Shall I", length=60, temperature=0.8, seed=3)
+    assert sample == model.sample(b"Shall I", length=60, temperature=0.8, seed=3)
+    assert (sample.prompt, sample.seed, sample.characters, len(sample.text)) == ("Shall I", 3, 60, 60)
+    assert (sample.stop_reason, sample.stop) == ("length", None)
+    assert model.sample("Shall I", length=60).text != model.sample("Shall I", length=60).text
+
+
+def test_the_log_probability_of_a_sample_is_the_one_that_scoring_finds(model):
+    sample = model.sample("Shall I", length=200, temperature=0.7, top_k=9, seed=1)
+    whole, prompt = model.score("Shall I" + sample.text), model.score("Shall I")
+    assert whole.nats - prompt.nats == pytest.approx(-sample.log_probability, abs=1e-3)
+
+
+def test_samples_are_those_of_their_seeds_alone(model):
+    prompts = ["Shall I", "", "O", "When forty winters"]
+    sampling = Sampling(length=40, stops=(b"\n",))
+    many = list(model.samples(prompts, sampling, seed=11))
+    assert many == [
+        model.sample(prompt, length=40, stops=["\n"], seed=11 + number) for number, prompt in enumerate(prompts)
+    ]
+    assert {sample.stop for sample in many} <= {None, "\n"}
+
+
+def test_a_score_is_that_of_its_pieces_and_of_its_bytes(model):
+    score = model.score(TEXT)
+    assert score == model.score(TEXT.encode()) == model.score([TEXT[:7], TEXT[7:], ""])
+    assert score.characters == len(TEXT)
+    assert 1 < score.bits_per_char < 4
+    assert model.score(TEXT, window=5).nats > score.nats
+    assert sum(part.nats.sum() for part in model.scored([TEXT])) == pytest.approx(score.nats)
+
+
+def test_unknown_characters_are_refused_left_out_or_replaced(model):
+    assert model.score("caf\u00e9 \u20ac").unknown == 2
+    assert model.score("caf\u00e9", unknown="replace").nats == model.score("cafe").nats
+    assert model.score("caf\u00e9").nats == model.score("caf").nats
+    with pytest.raises(DataError, match="U\\+00E9 at 3"):
+        model.score(["ca", "f\u00e9"], unknown="error")
+    with pytest.raises(DataError, match="nothing to score"):
+        model.score("\u20ac")
+
+
+def test_a_prediction_of_one_symbol_is_the_distribution_that_scoring_uses(model):
+    found = model.predict("Shall I compare the", top=1000)
+    assert sum(probability for _, probability in found) == pytest.approx(1)
+    assert len(found) == len(model.vocabulary)
+    assert [p for _, p in found] == sorted((p for _, p in found), reverse=True)
+    for text, probability in found[:5]:
+        added = model.score("Shall I compare the" + text).nats - model.score("Shall I compare the").nats
+        assert probability == pytest.approx(math.exp(-added), rel=1e-4)
+
+
+def test_predictions_of_several_symbols_are_texts_with_their_probability(model):
+    found = model.predict("Shall I compare th", steps=3, top=5)
+    assert len(found) == 5
+    assert {len(text) for text, _ in found} == {3}
+    for text, probability in found:
+        added = model.score("Shall I compare th" + text).nats - model.score("Shall I compare th").nats
+        assert probability == pytest.approx(math.exp(-added), rel=1e-3)
+
+
+def test_without_a_text_a_line_begins(model):
+    assert model.predict(top=3) == model.predict("\n", top=3)
+
+
+def test_a_model_without_newlines_needs_something_to_continue(tmp_path, charrnn, monkeypatch):
+    import charrnn as package
+
+    (tmp_path / "ab.txt").write_text("ab" * 300)
+    flags = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--steps", "2"]
+    assert charrnn("train", "ab.txt", *flags, cwd=tmp_path).returncode == 0
+    model = package.load("ab", checkpoints=tmp_path / "checkpoints")
+    with pytest.raises(SettingsError, match="nothing to continue"):
+        model.predict()
+    assert len(model.predict("a")) == 2
+
+
+def test_a_long_text_scores_as_a_short_one_does(model):
+    """From NumPy and one carried state to torch, lanes and blocks: within 1e-6 nats a character."""
+    text = ((ROOT / "corpora" / "sonnets.txt").read_text())[:24_000]
+    state, nats = None, []
+    network, ids = model._numpy, model.encode(text).astype(np.int64)
+    state = network.initial_state(1)
+    found, _ = network.surprisal(ids[:-1, None], ids[1:, None], state)
+    nats = math.log(len(model.vocabulary)) + found.sum()
+    assert model.score(text).nats_per_char == pytest.approx(nats / len(text), abs=1e-6)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    program = "import sys, charrnn; print(sorted({'torch', 'numpy', 'pydantic', 'typer'} & set(sys.modules)))"
+    program += "; charrnn.load; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nFalse\n"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = charrnn.nothing
