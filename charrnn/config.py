@@ -74,7 +74,10 @@ class DataConfig(BaseModel):
 
     corpus: Annotated[list[str], Field(min_length=1)]
     glob: str | None = None
+    exclude: list[str] = []
     encoding: str = "utf-8"
+    errors: Literal["strict", "replace", "ignore"] = "strict"  # what becomes of undecodable bytes
+    newlines: Literal["keep", "lf"] = "keep"
     unit: Literal["char", "byte"] = "char"
     validation: str | None = None
     validation_fraction: Share

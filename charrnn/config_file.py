@@ -24,6 +24,7 @@ CALL_SETTINGS: dict[str, Any] = {
     "resume": bool,
     "init_from": str,
     "checkpoints": Path,
+    "cache": Path,
     "max_time": str,
     "exit_incomplete": Annotated[int, Field(ge=0, le=255)],
 }

@@ -5,6 +5,7 @@ one). A message says what happened, why, and what to do about it.
 """
 
 import signal
+from typing import NoReturn
 
 
 class CharrnnError(Exception):
@@ -32,6 +33,12 @@ class MissingInputError(CharrnnError):
     """An input that is missing or unreadable (66)."""
 
     exit_code = 66
+
+
+def unreadable(error: OSError) -> NoReturn:
+    """Refuse an input that the operating system refused."""
+    why = (error.strerror or str(error)).lower()
+    raise MissingInputError(f"cannot read {error.filename}", why, "check the path and its permissions") from error
 
 
 class DivergedError(CharrnnError):

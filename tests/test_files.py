@@ -133,7 +133,7 @@ def test_a_disk_that_forgets_is_found_and_the_old_file_stays(tmp_path, monkeypat
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with monkeypatch.context() as forgetful:
-        forgetful.setattr(Path, "read_bytes", lambda self: b"neW")
+        forgetful.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"X", 0))
         with pytest.raises(StorageError, match="reads back differently") as caught:
             write_whole(path, b"new")
     assert str(path) in str(caught.value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from charrnn.cli.options import Checkpoints, Model, ReadingDevice, complete_path
+from charrnn.cli.options import Checkpoints, Model, ReadingDevice, cache_folder, complete_path
 
 if TYPE_CHECKING:
     from charrnn.evaluation.score import Score
@@ -106,7 +106,8 @@ def rereadable(text: list[str], times: int) -> Iterator[list[str]]:
     """Places that can be read so many times: standard input is kept in a file while several models score it."""
     import tempfile
 
-    from charrnn.text.reading import STDIN, stream_bytes
+    from charrnn.text.places import STDIN
+    from charrnn.text.reading import stream_bytes
 
     if STDIN not in text or times < 2:
         yield text
@@ -129,13 +130,17 @@ class Subject:
 
     def pieces(self) -> "Iterator[str | bytes | Ids]":
         """The text, piece by piece."""
+        from charrnn.evaluation.score import BLOCK
+        from charrnn.text.corpus import source_of
         from charrnn.text.reading import stream_text
 
         config = self.model.checkpoint.config
         if not self.places:
-            yield own_part(self.model, self.split)
+            ids = own_part(self.model, self.split)
+            yield from (ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK))
             return
-        yield from stream_text(self.places, unit=config.unit, encoding=self.encoding or config.encoding, notices=[])
+        values = config.model_dump() | ({"encoding": self.encoding} if self.encoding else {})
+        yield from stream_text(source_of(values, self.places), [])
 
     def whole(self, parts: "Iterable[Scored]") -> "Score":
         """The score of all parts; refuses nothing at all."""
@@ -153,7 +158,7 @@ class Subject:
 def own_part(model: "LanguageModel", split: str) -> "Ids":
     """A part of the text that the model learnt, found again by its recorded place and fingerprint."""
     from charrnn.errors import MissingInputError
-    from charrnn.text.corpus import read_corpus
+    from charrnn.text.corpus import read_corpus, source_of
 
     checkpoint = model.checkpoint
     c = checkpoint.config
@@ -163,13 +168,11 @@ def own_part(model: "LanguageModel", split: str) -> "Ids":
     if "-" in c.corpus:
         raise MissingInputError("this model learnt from standard input", "its text is gone", remedy)
     corpus, _, _ = read_corpus(
-        c.corpus,
-        unit=c.unit,
-        encoding=c.encoding,
-        glob=c.glob,
+        source_of(c.model_dump()),
         validation=c.validation,
         fraction=c.validation_fraction,
         known=(checkpoint.vocabulary, checkpoint.corpus.fingerprint),
+        cache=cache_folder(None),
     )
     return corpus.part(split)
 

@@ -1,5 +1,6 @@
 """The flags: name, environment variable, help. What they mean and which values are good is known to `config.py`."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,13 @@ def flag(name: str, help_text: str, *more: str, **settings: Any) -> Any:
     variable = "CHARRNN_" + name.split("/")[0].removeprefix("--").upper().replace("-", "_")
     # Whether a path can be read is found out, in our words, when it is.
     return typer.Option(name, *more, envvar=variable, show_envvar=False, help=help_text, readable=False, **settings)
+
+
+def cache_folder(given: Path | None) -> Path:
+    """Where encoded texts lie: as asked for, else in the folder that the XDG specification names."""
+    if given is not None:
+        return given
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "charrnn"  # noqa: PTH111
 
 
 def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -76,7 +84,15 @@ InitFrom = Annotated[
 ]
 Config = Annotated[Path | None, flag("--config", "YAML file with any of these settings; flags win over it.")]
 Glob = Annotated[str | None, flag("--glob", "Which files of a folder, as in '*.py'; default: those that are text.")]
-Encoding = Annotated[str | None, flag("--encoding", "Default: utf-8, strictly.")]
+Exclude = Annotated[
+    list[str] | None, flag("--exclude", "Files of a folder to leave out, as in 'test_*'; may be repeated.")
+]
+Encoding = Annotated[str | None, flag("--encoding", "Default: utf-8, strictly; marks of UTF-16 and UTF-32 are heeded.")]
+Errors = Annotated[str | None, flag("--errors", "Undecodable bytes: strict (refuse), replace (by U+FFFD) or ignore.")]
+Newlines = Annotated[str | None, flag("--newlines", "keep, or lf: carriage returns become line feeds. Default: keep.")]
+Cache = Annotated[
+    Path | None, flag("--cache", "Folder for encoded large texts; it may be deleted. Default: ~/.cache/charrnn.")
+]
 Unit = Annotated[str | None, flag("--unit", "What a symbol is: char or byte. Default: char.")]
 Validation = Annotated[str | None, flag("--validation", "A text of its own to validate on.", metavar="FILE")]
 Fraction = Annotated[float | None, flag("--validation-fraction", "The last part of the text. Default: 0.1.")]

@@ -21,7 +21,7 @@ STARTED = clock.monotonic()  # a --time counts from when the command was called,
 # Parameters of the command that are not settings of a run.
 NOT_SETTINGS = frozenset(
     {
-        *("ctx", "checkpoints", "name", "resume", "init_from", "config", "max_time", "exit_incomplete"),
+        *("ctx", "checkpoints", "cache", "name", "resume", "init_from", "config", "max_time", "exit_incomplete"),
         *("dry_run", "print_config", "as_json", "quiet", "verbose"),
     }
 )
@@ -35,7 +35,10 @@ def train(
     init_from: o.InitFrom = None,
     config: o.Config = None,
     glob: o.Glob = None,
+    exclude: o.Exclude = None,
     encoding: o.Encoding = None,
+    errors: o.Errors = None,
+    newlines: o.Newlines = None,
     unit: o.Unit = None,
     validation: o.Validation = None,
     validation_fraction: o.Fraction = None,
@@ -74,6 +77,7 @@ def train(
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     checkpoints: o.Checkpoints = Path("checkpoints"),
+    cache: o.Cache = None,
 ) -> None:
     """Learn from files, folders, globs or - (stdin).
 
@@ -90,10 +94,13 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
     from charrnn.training.interruption import Interruption
 
     with Interruption(deadline(given["max_time"]), given["exit_incomplete"]) as interruption:
+        from charrnn.cli.console import say
         from charrnn.training.preparation import Request
 
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
-        request, (rank, size, local_rank) = Request(wish, *places, STARTED), place()
+        rank, size, local_rank = place()
+        tell = (lambda text: None) if given["quiet"] or rank else say
+        request = Request(wish, *places, STARTED, o.cache_folder(given["cache"]), tell)
         if rank == 0 and (given["dry_run"] or given["print_config"]):
             preview(request, given["print_config"], given["as_json"])
         elif rank == 0:

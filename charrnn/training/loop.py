@@ -125,6 +125,7 @@ class Loop:
         p.seconds += elapsed
         loss, speed = p.loss_sum / p.loss_count, p.loss_count * self.config.batch_size * self.config.seq_length
         rate = self.learner.optimizer.param_groups[0]["lr"]
+        self.corpus.release()
         self.emit(Trained(p.step, p.epoch, loss, norm, rate, speed / max(elapsed, 1e-9), p.seconds))
         if p.last_loss is not None and loss > SPIKE * p.last_loss:
             self.emit(

@@ -17,7 +17,8 @@ from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.config import RunConfig, Wish, parameter_shapes
 from charrnn.errors import DataError, SettingsError
 from charrnn.evaluation.baselines import COUNTED_SYMBOLS
-from charrnn.text.corpus import Corpus, read_corpus
+from charrnn.text.corpus import Corpus, Tell, read_corpus, source_of
+from charrnn.text.reading import COMPRESSED
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
 from charrnn.training.distributed import ALONE, Group
@@ -40,6 +41,8 @@ class Request:
     resume: bool = False
     init_from: str | None = None
     began: float = field(default_factory=time.monotonic)  # a --time counts from here
+    cache: Path | None = None  # where large texts are kept encoded; None: in memory
+    tell: Tell = lambda text: None  # how far the reading of a large text is
 
 
 @dataclass
@@ -78,7 +81,10 @@ def stem(wish: Wish) -> str:
     if corpus[0] == "-":
         return "stdin"
     is_folder = os.path.isdir(corpus[0])  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
-    return Path(corpus[0]).resolve().name if is_folder else Path(corpus[0]).stem
+    if is_folder:
+        return Path(corpus[0]).resolve().name
+    file = Path(corpus[0])
+    return Path(file.stem).stem if file.suffix in COMPRESSED else file.stem
 
 
 def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) -> Preparation:
@@ -115,7 +121,7 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
     source = read_checkpoint(find_model(request.init_from, request.checkpoints)) if request.init_from else None
     if source:
         adopt_network(wish, source.config)
-    corpus, share, notices = corpus_of(wish.values)
+    corpus, share, notices = corpus_of(wish.values, request)
     choices = choose_settings(wish, corpus, share, group.size)
     group.share(choices.values["batch_size"])
     return corpus, choices, notices, source
@@ -128,17 +134,16 @@ def _check_same_text(corpus: Corpus, fingerprint: str) -> None:
 
 
 def corpus_of(
-    values: Mapping[str, Any], known: tuple[Vocabulary, str] | None = None
+    values: Mapping[str, Any], request: Request, known: tuple[Vocabulary, str] | None = None
 ) -> tuple[Corpus, float, list[str]]:
     """The corpus that a wish or a recorded configuration names."""
     return read_corpus(
-        values["corpus"],
-        unit=values.get("unit") or "char",
-        encoding=values.get("encoding") or "utf-8",
-        glob=values.get("glob"),
+        source_of(values),
         validation=values.get("validation"),
         fraction=values.get("validation_fraction"),
         known=known,
+        cache=request.cache,
+        tell=request.tell,
     )
 
 

@@ -51,7 +51,7 @@ def opened(request: Request, emit: Listener, interruption: Interruption, group: 
             preparation = prepare(request, group)
         interruption.patience()
         if checkpoint is not None:
-            yield resume(run, request.wish, emit, interruption, checkpoint, group)
+            yield resume(run, request, emit, interruption, checkpoint, group)
         elif preparation is not None:
             yield start(preparation, run, request, emit, interruption, group)
 
@@ -79,7 +79,7 @@ def start(p: Preparation, run: Run, request: Request, emit: Listener, interrupti
 
 
 def resume(
-    run: Run, wish: Wish, emit: Listener, interruption: Interruption, checkpoint: Checkpoint, group: Group
+    run: Run, request: Request, emit: Listener, interruption: Interruption, checkpoint: Checkpoint, group: Group
 ) -> Loop:
     """The loop that continues `checkpoint`.
 
@@ -87,8 +87,8 @@ def resume(
         SettingsError: something else is asked for than the run was started with.
         DataError: the text is not the one that the run learns.
     """
-    config = agreed(checkpoint, wish)
-    corpus = group.each(lambda: same_text(config, checkpoint))
+    config = agreed(checkpoint, request.wish)
+    corpus = group.each(lambda: same_text(config, checkpoint, request))
     set_up_process(config.threads)
     learner, progress = Learner(config, len(corpus.vocabulary), group), checkpoint.progress
     assert checkpoint.training is not None
@@ -106,10 +106,10 @@ def resume(
     return loop
 
 
-def same_text(config: RunConfig, checkpoint: Checkpoint) -> Corpus:
+def same_text(config: RunConfig, checkpoint: Checkpoint, request: Request) -> Corpus:
     """The text that the run learns, read again; refused if it has changed."""
     usable_device(config.device)
-    corpus, _, _ = corpus_of(config.model_dump(), (checkpoint.vocabulary, checkpoint.corpus.fingerprint))
+    corpus, _, _ = corpus_of(config.model_dump(), request, (checkpoint.vocabulary, checkpoint.corpus.fingerprint))
     return corpus
 
 

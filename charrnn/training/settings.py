@@ -17,7 +17,7 @@ from charrnn.text.lanes import fit
 from charrnn.training.machine import best_precision, usable_device
 
 DEFAULT_SECONDS = 120.0
-HEAVY = 40  # weights for each training symbol that are worth a warning
+HEAVY = 50  # weights for each training symbol that are worth a warning
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,11 @@ SIZES = (
     Size(3_000_000, 0, 512, 64, 32, 0.1, 0.0, 0.0, 7e-3, 20),
     Size(500_000, 240, 768, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
     Size(500_000, 60, 512, 64, 32, 0.5, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 0, 384, 64, 16, 0.2, 0.0, 0.0, 7e-3, 20),
-    Size(200_000, 0, 512, 64, 16, 0.5, 0.0, 0.5, 5e-3, 15),
+    Size(500_000, 0, 256, 64, 16, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(200_000, 60, 512, 64, 16, 0.5, 0.0, 0.5, 5e-3, 15),
+    Size(200_000, 0, 384, 64, 16, 0.3, 0.0, 0.0, 7e-3, 15),
     Size(30_000, 0, 512, 64, 16, 0.5, 0.0, 1.0, 4e-3, 10),
+    Size(10_000, 0, 384, 64, 16, 0.6, 0.0, 1.0, 5e-3, 30),
     Size(2_000, 0, 256, 32, 16, 0.5, 0.0, 1.0, 4e-3, 30),
     Size(0, 0, 64, 16, 16, 0.0, 0.0, 1.0, 1e-2, 400),
 )

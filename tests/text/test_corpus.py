@@ -1,16 +1,26 @@
 import hashlib
+import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn.errors import DataError
-from charrnn.text.corpus import build_corpus, fingerprint, read_corpus
+from charrnn.errors import DataError, OutputError
+from charrnn.text import corpus as corpora
+from charrnn.text.corpus import build_corpus, fingerprint, source_of
+from charrnn.text.store import stored
 from charrnn.text.vocabulary import Vocabulary
 
 few = settings(max_examples=100, deadline=None)
+
+
+def read_corpus(places, unit="char", encoding="utf-8", **options):
+    return corpora.read_corpus(
+        source_of({"corpus": list(map(str, places)), "unit": unit, "encoding": encoding}), **options
+    )
 
 
 def text_of(length: int) -> str:
@@ -142,8 +152,8 @@ def test_fingerprint_is_the_sha256_of_the_file(tmp_path, unit, content):
 def test_fingerprint_does_not_depend_on_how_the_text_was_stored(tmp_path):
     text = "naïve " * 5
     plain = file(tmp_path, "plain", text)
-    for name, stored, encoding in [("marked", "\ufeff" + text, "utf-8"), ("latin", text.encode("latin-1"), "latin-1")]:
-        corpus, _, _ = read_corpus([file(tmp_path, name, stored)], encoding=encoding)
+    for name, content, encoding in [("marked", "\ufeff" + text, "utf-8"), ("latin", text.encode("latin-1"), "latin-1")]:
+        corpus, _, _ = read_corpus([file(tmp_path, name, content)], encoding=encoding)
         assert corpus.fingerprint == read_corpus([plain])[0].fingerprint
 
 
@@ -158,3 +168,118 @@ def test_ids_are_one_array_split_in_place():
     corpus = build_corpus(text_of(1000))
     assert corpus.train.base is corpus.validation.base
     assert np.array_equal(np.concatenate([corpus.train, corpus.validation]), corpus.vocabulary.encode(text_of(1000)))
+
+
+# Large texts
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Every text of more than 100 symbols is large."""
+    monkeypatch.setattr(corpora, "SMALL", 100)
+    monkeypatch.setattr("charrnn.text.reading.PIECE", 64)
+
+
+CONTENTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), min_size=101, max_size=400)
+
+
+@given(content=CONTENTS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_a_large_text_is_the_same_corpus_from_the_cache(small, tmp_path_factory, unit, content):
+    folder = tmp_path_factory.mktemp("cached")
+    path = file(folder, "text", content + "ab")
+    for _ in range(2):  # made, then found
+        found, share, _ = read_corpus([path], unit=unit, cache=folder / "cache")
+        expected, same, _ = read_corpus([path], unit=unit)
+        assert (found.vocabulary, found.fingerprint, share) == (expected.vocabulary, expected.fingerprint, same)
+        np.testing.assert_array_equal(found.train, expected.train)
+        np.testing.assert_array_equal(found.validation, expected.validation)
+        assert found.train.dtype == expected.train.dtype
+        assert isinstance(found.train, np.memmap)
+        found.release()
+        np.testing.assert_array_equal(found.train, expected.train)
+    assert len(list((folder / "cache").glob("*.ids"))) == 1
+
+
+def test_a_small_text_leaves_no_trace_in_the_cache(tmp_path):
+    read_corpus([file(tmp_path, "text", text_of(1000))], cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_another_text_has_another_file_in_the_cache(small, tmp_path):
+    path, cache = file(tmp_path, "text", text_of(1000)), tmp_path / "cache"
+    read_corpus([path], cache=cache)
+    Path(path).write_text(text_of(1000) + "z")
+    corpus, _, _ = read_corpus([path], cache=cache)
+    assert corpus.vocabulary.symbols[-1] == "z"
+    assert len(list(cache.glob("*.ids"))) == 2
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "unmarked", "marked otherwise"])
+def test_a_damaged_file_of_the_cache_is_made_again(small, tmp_path, damage):
+    path, cache = file(tmp_path, "text", text_of(1000)), tmp_path / "cache"
+    expected = np.array(read_corpus([path], cache=cache)[0].train)
+    ids, mark = next(cache.glob("*.ids")), next(cache.glob("*.sha256"))
+    if damage == "flip":
+        content = bytearray(ids.read_bytes())
+        content[500] ^= 1
+        ids.write_bytes(content)
+    elif damage == "cut":
+        ids.write_bytes(ids.read_bytes()[:-1])
+    elif damage == "unmarked":
+        mark.unlink()
+    else:
+        mark.write_text("0" * 64)
+    np.testing.assert_array_equal(read_corpus([path], cache=cache)[0].train, expected)
+
+
+def test_a_large_text_from_a_pipe_is_kept_for_its_second_reading(small, tmp_path, monkeypatch):
+    content = (text_of(1000) + "é€") * 3
+    for unit in ("char", "byte"):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content.encode())))
+        found, _, _ = read_corpus(["-"], unit=unit, cache=tmp_path / "cache")
+        expected, _, _ = read_corpus([file(tmp_path, "text", content)], unit=unit)
+        np.testing.assert_array_equal(found.train, expected.train)
+        assert found.fingerprint == expected.fingerprint
+    assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".ids", ".sha256", ".lock"}
+
+
+def test_a_text_that_changes_while_it_is_read_is_refused(small, tmp_path, monkeypatch):
+    path = Path(file(tmp_path, "text", text_of(1000)))
+    honest = corpora._Survey.encoded
+
+    def later(survey, vocabulary):
+        path.write_text(text_of(1000)[::-1])
+        return honest(survey, vocabulary)
+
+    monkeypatch.setattr(corpora._Survey, "encoded", later)
+    with pytest.raises(DataError, match="changed while it was read"):
+        read_corpus([path], cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.ids"))
+
+
+def test_processes_share_one_file_and_one_makes_it(tmp_path):
+    made = []
+
+    def pieces():
+        made.append(1)
+        yield b"abc"
+
+    for _ in range(3):
+        assert bytes(stored(tmp_path, "key", np.uint8, 3, pieces)) == b"abc"
+    assert made == [1]
+
+
+def test_a_cache_that_cannot_be_written_is_said(small, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OutputError, match="cannot create"):
+        read_corpus([file(tmp_path, "text", text_of(1000))], cache=tmp_path / "cache")
+
+
+def test_how_far_the_reading_is_is_told_now_and_then(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(corpora, "_TELL_SECONDS", 0.0)
+    told = []
+    read_corpus([file(tmp_path, "text", text_of(1000))], cache=tmp_path / "cache", tell=told.append)
+    assert "read 64 symbols of the text" in told
+    assert "encoded 1,000 of 1,000 symbols of the text" in told

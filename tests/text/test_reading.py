@@ -1,6 +1,8 @@
+import bz2
+import gzip
 import io
+import lzma
 import os
-import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.errors import CharrnnError, DataError, MissingInputError, SettingsError
-from charrnn.text.reading import decode, read_text
+from charrnn.text.decoding import Decoding, decode
+from charrnn.text.reading import Source, read_text
 
 MARK = "\ufeff"
 few = settings(max_examples=50, deadline=None)
@@ -24,8 +27,17 @@ def tree(folder: Path, files: dict[str, str | bytes]) -> str:
     return str(folder)
 
 
-def read(*arguments: str | Path, unit: str = "char", **options: str | None) -> str | bytes:
-    return read_text(list(map(str, arguments)), unit=unit, **options).content
+def read(*arguments: str | Path, **options: object) -> str | bytes:
+    return read_saying(*arguments, **options)[0]
+
+
+def read_saying(
+    *arguments: str | Path, unit: str = "char", glob: str | None = None, exclude: tuple[str, ...] = (), **how: str
+) -> tuple[str | bytes, list[str]]:
+    """The text, and what was said about it."""
+    notices: list[str] = []
+    source = Source(tuple(map(str, arguments)), unit, Decoding(**how), glob, exclude)
+    return read_text(source, notices), notices
 
 
 def refusal(kind: type[CharrnnError], *arguments: str | Path, unit: str = "char", **options: str) -> str:
@@ -41,7 +53,7 @@ def test_decoding_gives_back_what_was_encoded(encoding, text):
     data = text.encode(encoding)
     for size in (1, 3, 1 << 20):
         chunks = (data[start : start + size] for start in range(0, len(data), size))
-        assert "".join(decode("a file", chunks, encoding)) == text
+        assert "".join(decode("a file", chunks, Decoding(encoding))) == text
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
@@ -53,8 +65,8 @@ def test_no_newline_is_translated(tmp_path, unit):
 
 def test_texts_are_joined_in_the_order_given(tmp_path):
     tree(tmp_path, {"a": "first", "b": "second"})
-    text = read_text([str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path / "b")], unit="char")
-    assert (text.content, text.notices) == ("secondfirstsecond", [])
+    text = read_saying(str(tmp_path / "b"), str(tmp_path / "a"), str(tmp_path / "b"), unit="char")
+    assert text == ("secondfirstsecond", [])
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
@@ -78,14 +90,14 @@ def test_dash_is_standard_input(monkeypatch, tmp_path, unit):
     ],
 )
 def test_byte_order_mark_is_dropped_and_said(tmp_path, files, content, notices):
-    text = read_text([tree(tmp_path, files)], unit="char")
-    assert (text.content, text.notices) == (content, notices)
+    text = read_saying(tree(tmp_path, files), unit="char")
+    assert text == (content, notices)
 
 
 def test_byte_unit_keeps_the_bytes_of_a_byte_order_mark(tmp_path):
     tree(tmp_path, {"a": MARK + "one"})
-    text = read_text([str(tmp_path / "a")], unit="byte")
-    assert (text.content, text.notices) == (b"\xef\xbb\xbfone", [])
+    text = read_saying(str(tmp_path / "a"), unit="byte")
+    assert text == (b"\xef\xbb\xbfone", [])
 
 
 # Encodings
@@ -108,12 +120,70 @@ def test_right_encoding_reads_what_the_wrong_one_refused(tmp_path):
     assert read(tmp_path / "a.txt", encoding="latin-1") == "café"
 
 
+@pytest.mark.parametrize("order", ["", "-le", "-be"])
 @pytest.mark.parametrize("codec", ["utf-16", "utf-32"])
-def test_hint_for_a_wide_encoding_reads_the_file(tmp_path, codec):
-    tree(tmp_path, {"a.txt": "wide é\n".encode(codec)})
-    hint = re.search(r"--encoding (\S+)", refusal(DataError, tmp_path / "a.txt"))
-    assert hint is not None
-    assert read(tmp_path / "a.txt", encoding=hint[1]) == "wide é\n"
+def test_a_mark_of_a_wide_encoding_is_heeded_and_said(tmp_path, codec, order):
+    tree(tmp_path, {"a.txt": (MARK * bool(order) + "wide é\n").encode(codec + order)})
+    text, notices = read_saying(tmp_path / "a.txt")
+    assert text == "wide é\n"
+    assert notices == [f"read {tmp_path / 'a.txt'} as {codec}: it begins with its mark"]
+
+
+@pytest.mark.parametrize(("errors", "text"), [("replace", "caf\ufffd!"), ("ignore", "caf!")])
+def test_undecodable_bytes_are_replaced_or_left_out_on_request(tmp_path, errors, text):
+    tree(tmp_path, {"a.txt": b"caf\xe9!"})
+    assert read(tmp_path / "a.txt", errors=errors) == text
+
+
+@few
+@given(text=st.text("a\r\n\u00e9", max_size=40), size=st.integers(1, 5))
+def test_newlines_become_line_feeds_whatever_a_border_cuts(text, size):
+    data = text.encode()
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    expected = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert "".join(decode("a file", chunks, Decoding(newlines="lf"))) == expected
+
+
+def test_newlines_of_bytes_stay_what_they_are(tmp_path):
+    tree(tmp_path, {"a.txt": "a\r\n"})
+    assert "--newlines lf needs characters" in refusal(SettingsError, tmp_path / "a.txt", unit="byte", newlines="lf")
+
+
+@few
+@given(content=st.binary(max_size=60), bad=st.integers(0, 60), size=st.integers(1, 7))
+def test_a_bad_byte_is_found_at_its_place_whatever_a_border_cuts(content, bad, size):
+    """What Python's own decoder of the whole finds."""
+    data = content.replace(b"\0", b"")[:bad] + b"\xff" + content.replace(b"\0", b"")[bad:]
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return
+    chunks = [data[start : start + size] for start in range(0, len(data), size)]
+    with pytest.raises(UnicodeDecodeError) as whole:
+        data.decode()
+    with pytest.raises(DataError) as caught:
+        list(decode("a file", chunks, Decoding()))
+    line = data.count(b"\n", 0, whole.value.start) + 1
+    assert f"line {line}: byte 0x{data[whole.value.start]:02x} at offset {whole.value.start} " in str(caught.value)
+
+
+# Compressed files
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_compressed_files_are_read_as_what_they_hold(tmp_path, suffix, pack, unit):
+    text = "plain é\n" * 1000
+    tree(tmp_path, {f"a.txt.{suffix}": pack(text.encode())})
+    assert read(tmp_path / f"a.txt.{suffix}", unit=unit) == (text if unit == "char" else text.encode())
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:-9], lambda data: b"no archive", lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:]],
+)
+def test_a_damaged_archive_is_refused(tmp_path, suffix, pack, damage):
+    tree(tmp_path, {f"a.{suffix}": damage(pack(os.urandom(1000)))})
+    assert "cannot decompress" in refusal(DataError, tmp_path / f"a.{suffix}", unit="byte")
 
 
 @pytest.mark.parametrize("name", ["", "utf-9", "rot13", "base64", "utf\0", "ä", "undefined"])
@@ -149,8 +219,8 @@ def test_folder_is_read_in_sorted_order(tmp_path):
 
 def test_hidden_and_installed_files_are_passed_over(tmp_path):
     passed = [".hidden", ".git/config", "__pycache__/a.txt", "lib/site-packages/b.py", "node_modules/c.js"]
-    text = read_text([tree(tmp_path, {"kept.txt": "kept"} | dict.fromkeys(passed, "passed over"))], unit="char")
-    assert (text.content, text.notices) == ("kept", [])
+    text = read_saying(tree(tmp_path, {"kept.txt": "kept"} | dict.fromkeys(passed, "passed over")), unit="char")
+    assert text == ("kept", [])
 
 
 @pytest.mark.parametrize(
@@ -162,16 +232,24 @@ def test_pattern_selects_by_name_or_by_path_below_the_folder(tmp_path, glob, con
     assert read(tmp_path, glob=glob) == content
 
 
-@pytest.mark.parametrize("junk", [b"\0\1\2", b"caf\xe9 \0", "wide".encode("utf-16")])
+@pytest.mark.parametrize(
+    ("exclude", "content"), [((), "acdb"), (("*.py",), "cd"), (("a*", "*.md"), "b"), (("sub/*",), "ac")]
+)
+def test_files_of_a_folder_are_left_out_by_name_or_path(tmp_path, exclude, content):
+    tree(tmp_path, {"a.py": "a", "c.md": "c", "sub/b.py": "b", "sub/a.txt": "d"})
+    assert read(tmp_path, exclude=exclude) == content
+
+
+@pytest.mark.parametrize("junk", [b"\0\1\2", b"caf\xe9 \0", b"\xff\xfea\0\0"])
 @pytest.mark.parametrize("glob", [None, "*"])
 @pytest.mark.parametrize("unit", ["char", "byte"])
 def test_folder_passes_over_what_is_not_text_and_says_so(tmp_path, unit, glob, junk):
     folder = tree(tmp_path, {"a.txt": "text", "b.bin": junk, "c.bin": junk})
-    text = read_text([folder], unit=unit, glob=glob)
-    assert text.content == ("text" if unit == "char" else b"text")
-    assert len(text.notices) == 1
-    assert "passed over 2 files" in text.notices[0]
-    assert str(tmp_path / "b.bin") in text.notices[0]
+    text = read_saying(folder, unit=unit, glob=glob)
+    assert text[0] == ("text" if unit == "char" else b"text")
+    assert len(text[1]) == 1
+    assert "passed over 2 files" in text[1][0]
+    assert str(tmp_path / "b.bin") in text[1][0]
 
 
 def test_named_file_is_refused_where_its_folder_passes_over_it(tmp_path):

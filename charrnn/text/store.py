@@ -1,0 +1,91 @@
+"""Ids of large texts on disk: written whole, verified, mapped; and texts that can be read only once, kept for a second.
+
+    KEY.ids       the ids, one after the other, in the vocabulary's own type
+    KEY.sha256    the digest of that file; written last, so that it stands for a whole one
+
+The key is a digest of the text and of everything that the ids depend on: whoever learns the same text finds the same
+file, and a text that has changed has another one. Nothing here is precious; the folder may be deleted at any time.
+"""
+
+import fcntl
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.errors import OutputError
+from charrnn.files import write_whole, writing_failed
+from charrnn.text.decoding import Decoding, decode
+from charrnn.text.vocabulary import Ids
+
+_PIECE = 1 << 20
+
+
+def stored(
+    folder: Path, key: str, dtype: type[np.unsignedinteger], count: int, pieces: Callable[[], Iterable[bytes]]
+) -> Ids:
+    """The ids called `key`, mapped; made from `pieces` where they are not there whole. One process makes, others wait.
+
+    Raises:
+        OutputError, StorageError: the cache cannot be written.
+    """
+    place, mark = folder / f"{key}.ids", folder / f"{key}.sha256"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_whole(place, mark, count * np.dtype(dtype).itemsize):
+                write_whole(mark, b"")
+                write_whole(mark, write_whole(place, pieces()).encode())
+    except OutputError as error:
+        raise OutputError(f"{error}", "", "choose another --cache") from error
+    except OSError as error:
+        raise writing_failed(folder, error) from error
+    return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
+
+
+def release(ids: Ids) -> None:
+    """Let go of the pages of mapped ids; others stay as they are."""
+    mapped = getattr(ids, "_mmap", None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _is_whole(place: Path, mark: Path, size: int) -> bool:
+    if not (place.is_file() and mark.is_file() and place.stat().st_size == size):
+        return False
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == mark.read_text()
+
+
+class Spool:
+    """A text from a pipe, kept as UTF-8 (or bytes) in an unnamed file of the cache to be read again."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the survey
+        except OSError as error:
+            raise writing_failed(folder, error) from error
+        self.place = folder
+
+    def write(self, pieces: Iterable[bytes]) -> None:
+        """Append to the text."""
+        try:
+            for piece in pieces:
+                self.file.write(piece)
+        except OSError as error:
+            raise writing_failed(self.place, error) from error
+
+    def read(self, unit: str) -> Iterator[str | bytes]:
+        """The whole text."""
+        self.file.seek(0)
+        pieces = iter(lambda: self.file.read(_PIECE), b"")
+        return pieces if unit == "byte" else decode("the spooled text", pieces, Decoding())
+
+    def close(self) -> None:
+        """Drop it."""
+        self.file.close()
