@@ -59,7 +59,7 @@ def main() -> None:
                 began = time.monotonic()
                 shutil.copyfile(folder / "text.txt", folder / "copy.txt")
                 copied, began = time.monotonic() - began, time.monotonic()
-                corpus, _, _ = read_corpus(source_of({"corpus": [str(folder / "text.txt")]}), cache=folder / "cache")
+                read_corpus(source_of({"corpus": [str(folder / "text.txt")]}), cache=folder / "cache")
                 encoded = time.monotonic() - began
                 train = [
                     sys.executable,
@@ -74,11 +74,8 @@ def main() -> None:
                     "-q",
                 ]
                 memory = peak([*train, "--validation-fraction", "0.001"], folder)
-                print(
-                    f"{kind:6} {size / 1e6:7,.0f} MB  copied {size / copied / 1e6:6,.0f} MB/s, encoded "
-                    f"{size / encoded / 1e6:5,.0f} MB/s, {len(corpus.vocabulary):,} symbols, training {memory:,.0f} MiB",
-                    flush=True,
-                )
+                speeds = f"copied {size / copied / 1e6:6,.0f} MB/s, encoded {size / encoded / 1e6:5,.0f} MB/s"
+                print(f"{kind:6} {size / 1e6:7,.0f} MB  {speeds}, training {memory:,.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`charrnn train` as a whole command."""
 
+import gzip
 import json
 import os
 import signal
@@ -281,6 +282,31 @@ def test_the_time_of_a_job_ends_it_in_time_and_the_same_line_continues(charrnn, 
     second = charrnn(*line, "--max-time", "10s", cwd=corpus.parent)
     assert f"resuming at step {step:,}".encode() in second.stderr
     assert read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step > step
+
+
+def test_a_compressed_folder_in_another_encoding_is_learnt_and_found_again(charrnn, corpus):
+    """What was left out, decoded and translated for training is so again for scoring and resuming."""
+    folder = corpus.parent / "texts"
+    folder.mkdir()
+    (folder / "a.txt.gz").write_bytes(gzip.compress(corpus.read_bytes().replace(b"\n", b"\r\n")))
+    (folder / "b.txt").write_bytes("caf\u00e9\r\n".encode("latin-1") * 20)
+    (folder / "notes.md").write_text("\u20ac" * 99)
+    flags = ["--exclude", "*.md", "--encoding", "latin-1", "--newlines", "lf", "--steps", "4"]
+    line = ["train", folder, *TINY, *flags, "--name", "packed", "--resume"]
+    assert charrnn(*line, cwd=corpus.parent).returncode == 0
+    assert charrnn(*line, cwd=corpus.parent).returncode == 0
+    symbols = json.loads(charrnn("info", "packed", "--json", cwd=corpus.parent).stdout)["vocabulary"]["symbols"]
+    assert set(symbols) == set(corpus.read_text()) | {"c", "a", "f", "\u00e9"}
+    assert charrnn("evaluate", "packed", cwd=corpus.parent).returncode == 0
+
+
+def test_undecodable_bytes_are_learnt_as_asked(charrnn, corpus):
+    corpus.write_bytes(corpus.read_bytes() + b"\xff")
+    line = ["train", corpus, *TINY, "--steps", "2"]
+    assert charrnn(*line, cwd=corpus.parent).returncode == 65
+    for errors in ("replace", "ignore"):
+        assert charrnn(*line, "--errors", errors, "--name", errors, cwd=corpus.parent).returncode == 0
+    assert charrnn(*line, "--errors", "guess", cwd=corpus.parent).returncode == 2
 
 
 @pytest.mark.cuda
