@@ -492,8 +492,8 @@ def phase_hook(chance, phase, steps):
     """What draws a phase out and tells of it; None for the very start, which just tells."""
     owner, name, most = {
         "start": (app, "app", 1),
-        "reading": (corpus, "read_text", 1),
-        "reading again": (corpus, "read_text", 1),
+        "reading": (corpus, "stream_text", 1),
+        "reading again": (corpus, "stream_text", 1),
         "measuring": (plan, "measure", 1),
         "preparing": (learner.Learner, "__init__", 1),
         "steps": (learner.Learner, "step", steps),

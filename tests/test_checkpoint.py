@@ -544,6 +544,6 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(path, monkeypatch):
 
 
 def test_a_disk_that_forgets_is_found_when_writing(path, monkeypatch):
-    monkeypatch.setattr(Path, "read_bytes", lambda self: bytes(100))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, bytes(100), 0))
     with pytest.raises(StorageError):
         write_checkpoint(path, checkpoint())

@@ -1,5 +1,6 @@
 """Every bad input gets one clear line and its exit code, and leaves nothing behind."""
 
+import gzip
 import os
 
 import pytest
@@ -15,6 +16,7 @@ FILES = {
     "same.txt": b"aaaaaaaaaa",
     "binary.txt": b"abc\x00def" * 20,
     "utf16.txt": "hello world".encode("utf-16"),
+    "cut.txt.gz": gzip.compress(b"hello world")[:-9],
     "broken.txt": b"line one\nline two \xff\n",
     "unknown.yaml": b"hiden: 3\n",
     "nested.yaml": b"model:\n  hidden: 3\n",
@@ -46,7 +48,8 @@ def folder(tmp_path, trained):
         ("train one.txt", 65, "repeats one symbol"),
         ("train same.txt", 65, "repeats one symbol"),
         ("train binary.txt", 65, "binary file"),
-        ("train utf16.txt", 65, "--encoding utf-16"),
+        ("train utf16.txt --unit byte --newlines lf", 2, "--newlines lf needs characters"),
+        ("train cut.txt.gz", 65, "cannot decompress"),
         ("train broken.txt", 65, "broken.txt, line 2: byte 0xff at offset 18"),
         ("train missing.txt", 66, "missing.txt"),
         (f"train {'a' * 300}", 66, "file name too long"),
