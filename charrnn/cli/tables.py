@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.evaluation.score import Score
     from charrnn.text.corpus import Corpus
+    from charrnn.text.examination import Examination
     from charrnn.training.loop import Loop
     from charrnn.training.preparation import Preparation
+
+
+RAREST = 8  # symbols that a dry run shows
 
 
 def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
@@ -53,14 +57,17 @@ def baseline(corpus: "Corpus") -> float:
     return nats * len(held_out) / characters
 
 
-def cost_table(preparation: "Preparation", as_json: bool) -> str:
-    """The dry run: what would be trained and what it costs."""
+def cost_table(preparation: "Preparation", examined: "Examination | None", as_json: bool) -> str:
+    """The dry run: what was `examined` (nothing, of a pipe), what would be trained and what it costs."""
     found = costs(preparation)
     if as_json:
-        return json.dumps(found)
+        return json.dumps(found | ({} if examined is None else {"text": contents(examined)}), ensure_ascii=False)
     config, left = preparation.config, found["expected_seconds"]
-    rows = [
-        ("text", f"{found['train_symbols']:,} training and {found['validation_symbols']:,} validation symbols"),
+    rows = [("text", f"{found['train_symbols']:,} training and {found['validation_symbols']:,} validation symbols")]
+    if examined is not None:
+        rare = [f"{each.symbol!r} {each.count:,} (line {each.line:,})" for each in examined.symbols[:RAREST]]
+        rows += [("", f"{examined.bytes:,} bytes, {examined.lines:,} lines"), ("rarest", ", ".join(rare))]
+    rows += [
         ("vocabulary", f"{found['vocabulary']} symbols"),
         ("network", f"{config.layers} x {config.hidden} {config.cell}, {found['parameters']:,} parameters"),
         (
@@ -71,6 +78,13 @@ def cost_table(preparation: "Preparation", as_json: bool) -> str:
         ("memory", f"about {found['memory_bytes'] / 2**20:.0f} MiB at the peak"),
     ]
     return table(rows, title="dry run: nothing is trained")
+
+
+def contents(examined: "Examination") -> dict[str, Any]:
+    """What a text is made of, as numbers; the alphabet's rarest symbols first."""
+    alphabet = [each._asdict() for each in examined.symbols]
+    sizes = {"characters": examined.characters, "bytes": examined.bytes, "lines": examined.lines}
+    return sizes | {"alphabet": alphabet}
 
 
 def costs(preparation: "Preparation") -> dict[str, Any]:

@@ -159,10 +159,17 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
     """Say what would be trained; train nothing."""
     from charrnn.cli.console import print_result
     from charrnn.cli.tables import config_lines, cost_table
+    from charrnn.text.corpus import source_of
+    from charrnn.text.examination import examine
     from charrnn.training.preparation import prepare
 
     preparation = prepare(request, measure=not print_config)
-    print_result(config_lines(request.wish, preparation) if print_config else cost_table(preparation, as_json))
+    if print_config:
+        print_result(config_lines(request.wish, preparation))
+        return
+    source = source_of(preparation.config.model_dump())
+    examined = examine(source) if source.readable_again() else None
+    print_result(cost_table(preparation, examined, as_json))
 
 
 def deadline(max_time: str | None) -> float | None:

@@ -106,7 +106,8 @@ class Text:
             new = slice(count - 1 if stops else 0, count)
             self._held += self.vocabulary.to_bytes(ids[new])
             self.written += len(ids[new])
-            self.nats = sum(nats[new], self.nats)
+            for value in nats[new]:  # one by one: `sum` compensates, so its result would depend on the pieces
+                self.nats += value
             place, stop = _find(self._held, stops)
             if stop is not None:
                 self._sure += self._held[:place]

@@ -309,6 +309,18 @@ def test_undecodable_bytes_are_learnt_as_asked(charrnn, corpus):
     assert charrnn(*line, "--errors", "guess", cwd=corpus.parent).returncode == 2
 
 
+def test_a_dry_run_says_what_the_text_is_made_of(charrnn, corpus):
+    corpus.write_text(corpus.read_text() + "\u20ac")
+    found = json.loads(charrnn("train", corpus, *TINY, "--dry-run", "--json", cwd=corpus.parent).stdout)["text"]
+    text = corpus.read_text()
+    assert (found["characters"], found["lines"]) == (len(text), text.count("\n") + 1)
+    assert found["alphabet"][0] == {"symbol": "\u20ac", "count": 1, "line": text.count("\n") + 1}
+    shown = charrnn("train", corpus, *TINY, "--dry-run", cwd=corpus.parent).stdout.decode()
+    assert f"'\u20ac' 1 (line {text.count(chr(10)) + 1})" in shown
+    piped = charrnn("train", "-", *TINY, "--dry-run", "--json", cwd=corpus.parent, stdin=text.encode())
+    assert "text" not in json.loads(piped.stdout)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no GPU")
 def test_a_model_from_a_gpu_opens_on_a_cpu(charrnn, corpus):
