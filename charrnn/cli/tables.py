@@ -3,6 +3,7 @@
 import json
 import math
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,7 @@ def cost_table(preparation: "Preparation", examined: "Examination | None", as_js
 
 def contents(examined: "Examination") -> dict[str, Any]:
     """What a text is made of, as numbers; the alphabet's rarest symbols first."""
-    alphabet = [each._asdict() for each in examined.symbols]
+    alphabet = [asdict(each) for each in examined.symbols]
     sizes = {"characters": examined.characters, "bytes": examined.bytes, "lines": examined.lines}
     return sizes | {"alphabet": alphabet}
 

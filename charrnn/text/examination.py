@@ -5,14 +5,14 @@ often the first sign of a wrong encoding; here it is seen before an hour of trai
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from charrnn.text.reading import Source, stream_text
 
 
-class Rare(NamedTuple):
+@dataclass(frozen=True)
+class Rare:
     """A symbol, how often it stands in the text, and the line (from 1) where it first does."""
 
     symbol: str
@@ -32,7 +32,7 @@ class Examination:
 
 def examine(source: Source) -> Examination:
     """Read a text once, in memory that does not grow with it."""
-    counts, first = np.zeros(0x110000, dtype=np.int64), {}
+    counts, first = np.zeros(0x110000, dtype=np.int64), dict[int, int]()
     characters = size = newlines = 0
     ended = True
     for piece in stream_text(source, []):
