@@ -5,7 +5,7 @@
 The network is random, over 100 symbols. One stream is held against torch's cells, against torch's fused layer stepped
 symbol by symbol, and against the machine's bound: the weights that a character needs, over the bandwidth at which one
 thread reads an array of that size. Everything runs on one thread. `--long N` writes N characters with a small network
-and prints how the memory of the process grows after the first tenth.
+(texts of 4,000) and prints how the memory of the process grows after the first tenth.
 """
 
 import argparse
@@ -154,7 +154,8 @@ def step_cells(config: object, symbols: int, length: int) -> None:
 
 def memory(folder: str, length: int) -> None:
     """Resident memory while a long text is written."""
-    command = [sys.executable, "-m", "charrnn", "sample", "random", "-n", str(length), "--seed", "1"]
+    command = [sys.executable, "-m", "charrnn", "sample", "random", "-n", "4000", "--seed", "1"]
+    command += ["--count", str(length // 4000)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         written, marks = 0, []
