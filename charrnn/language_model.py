@@ -147,16 +147,26 @@ class LanguageModel:
         found = continuations(self._network(light=True), ids, steps, top if steps == 1 else max(top, 16))
         return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
 
-    def score(self, text: Content | Iterable[Content], *, window: int | None = None, unknown: str = "skip") -> Score:
+    def score(
+        self,
+        text: Content | Iterable[Content | Ids],
+        *,
+        window: int | None = None,
+        unknown: str = "skip",
+        name: str = "the text",
+    ) -> Score:
         """How many nats the model needs for `text`, every character counted once, the state carried through.
 
         Raises:
             DataError: no symbol of it is known to the model.
         """
         pieces = [text] if isinstance(text, (str, bytes)) else text
-        score = sum((self.total(part) for part in self.scored(pieces, window=window, unknown=unknown)), Score())
+        parts = self.scored(pieces, window=window, unknown=unknown, name=name)
+        score = sum((total(self.vocabulary, part.ids, part.nats, part.unknown) for part in parts), Score())
         if not score.symbols:
-            raise DataError("nothing to score", "no symbol of the text is known to the model", "check the text")
+            raise DataError(
+                f"nothing to score in {name}", "no symbol of the text is known to the model", "check the text"
+            )
         return score
 
     def scored(
@@ -184,10 +194,6 @@ class LanguageModel:
         for ids, nats in score_stream(lambda short: self._network(light=short), encoded(), window):
             yield Scored(ids, nats, missing)
             missing = 0
-
-    def total(self, part: Scored) -> Score:
-        """The score of a part."""
-        return total(self.vocabulary, part.ids, part.nats, part.unknown)
 
     def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
         """The ids of `text`; `unknown` is `error`, `skip` or `replace`."""

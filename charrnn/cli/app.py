@@ -1,5 +1,6 @@
 """The door: one command per file; here they are gathered, and every error becomes one line and an exit code."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from charrnn.cli.predict import predict
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
 from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError
+from charrnn.files import writing_failed
 
 app = typer.Typer(
     name="charrnn",
@@ -73,6 +75,11 @@ def run(arguments: list[str]) -> int:
         return _fail(_one_line(error.format_message()) or "nothing to do; see charrnn --help", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _bug(arguments)
+        full = writing_failed(Path("standard output"), error)  # help and version: all else is written by ResultStream
+        return _fail(str(full), full.exit_code)
     except Exception as error:
         return _fail(*_OUT_OF_MEMORY) if _is_out_of_memory(error) else _bug(arguments)
 

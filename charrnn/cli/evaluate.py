@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from charrnn.cli.options import Checkpoints, Model, ReadingDevice, cache_folder, complete_path
+from charrnn.cli.options import Cache, Checkpoints, Model, ReadingDevice, cache_folder, complete_path
 
 if TYPE_CHECKING:
-    from charrnn.evaluation.score import Score
     from charrnn.language_model import LanguageModel, Scored
     from charrnn.text.vocabulary import Ids, Vocabulary
+
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TEXT...", help="Files, or -; default: the validation part.", autocompletion=complete_path),
+]
 
 
 class ModelsThenTexts(TyperCommand):
@@ -32,12 +36,7 @@ class ModelsThenTexts(TyperCommand):
 def evaluate(
     ctx: typer.Context,
     model: Model = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="TEXT...", help="Files, or -; default: the validation part.", autocompletion=complete_path
-        ),
-    ] = None,
+    text: Texts = None,
     split: Annotated[
         Literal["train", "validation"], typer.Option("--split", help="Which part of the model's corpus.")
     ] = "validation",
@@ -57,6 +56,7 @@ def evaluate(
     ] = None,
     device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
+    cache: Cache = None,
 ) -> None:
     """Score text: nats and bits per character, every character counted once, the state carried through.
 
@@ -74,17 +74,19 @@ def evaluate(
     names: list[str | None] = [model]
     if "texts" in ctx.meta:
         names, text = [model, *(text or [])], ctx.meta["texts"]
-    check(per_line or per_char or threshold is not None, threshold, len(names))
+    by_piece = per_line or per_char or threshold is not None
+    check(by_piece, threshold, len(names))
     found = []
     with rereadable(text or [], len(names)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
-            subject = Subject(opened, text or [], places, split, encoding)
-            parts = opened.scored(subject.pieces(), window=window, unknown=unknown, name=subject.name)
-            if per_line or per_char or threshold is not None:
-                print_pieces(opened.vocabulary, parts, per_char, threshold)
+            subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
+            how: Any = {"window": window, "unknown": unknown, "name": subject.name}
+            if by_piece:
+                print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
                 continue
-            found.append(figures(subject.whole(parts)) | {"model": str(opened.path), "text": subject.name})
+            score = figures(opened.score(subject.pieces(), **how))
+            found.append(score | {"model": str(opened.path), "text": subject.name})
             if as_json:
                 print_result(json.dumps(found[-1]))
     if found and not as_json:
@@ -123,39 +125,37 @@ class Subject:
     """What is scored: texts, or a part of the model's own corpus."""
 
     def __init__(
-        self, model: "LanguageModel", text: list[str], places: list[str], split: str, encoding: str | None
+        self,
+        model: "LanguageModel",
+        text: list[str],
+        places: list[str],
+        split: str,
+        encoding: str | None,
+        cache: Path,
     ) -> None:
-        self.model, self.places, self.split, self.encoding = model, places, split, encoding
+        self.model, self.places, self.split, self.encoding, self.cache = model, places, split, encoding, cache
         self.name = ", ".join(text) if text else f"{split} part of {', '.join(model.checkpoint.config.corpus)}"
 
     def pieces(self) -> "Iterator[str | bytes | Ids]":
-        """The text, piece by piece."""
+        """The text, piece by piece; says what a user should know of its reading."""
+        from charrnn.cli.console import say
         from charrnn.evaluation.score import BLOCK
         from charrnn.text.corpus import source_of
         from charrnn.text.reading import stream_text
 
         config = self.model.checkpoint.config
         if not self.places:
-            ids = own_part(self.model, self.split)
+            ids = own_part(self.model, self.split, self.cache)
             yield from (ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK))
             return
         values = config.model_dump() | ({"encoding": self.encoding} if self.encoding else {})
-        yield from stream_text(source_of(values, self.places), [])
-
-    def whole(self, parts: "Iterable[Scored]") -> "Score":
-        """The score of all parts; refuses nothing at all."""
-        from charrnn.errors import DataError
-        from charrnn.evaluation.score import Score
-
-        score = sum((self.model.total(part) for part in parts), Score())
-        if not score.symbols:
-            raise DataError(
-                f"nothing to score in {self.name}", "no symbol of it is known to the model", "check the text"
-            )
-        return score
+        notices: list[str] = []
+        yield from stream_text(source_of(values, self.places), notices)
+        for notice in notices:
+            say(notice)
 
 
-def own_part(model: "LanguageModel", split: str) -> "Ids":
+def own_part(model: "LanguageModel", split: str, cache: Path) -> "Ids":
     """A part of the text that the model learnt, found again by its recorded place and fingerprint."""
     from charrnn.errors import MissingInputError
     from charrnn.text.corpus import read_corpus, source_of
@@ -172,7 +172,7 @@ def own_part(model: "LanguageModel", split: str) -> "Ids":
         validation=c.validation,
         fraction=c.validation_fraction,
         known=(checkpoint.vocabulary, checkpoint.corpus.fingerprint),
-        cache=cache_folder(None),
+        cache=cache,
     )
     return corpus.part(split)
 

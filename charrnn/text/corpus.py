@@ -112,11 +112,6 @@ def build_corpus(
     return _built(main, held_out, fraction, known)
 
 
-def fingerprint(content: str | bytes) -> str:
-    """SHA-256 of a text, UTF-8 encoded: for a UTF-8 file without a mark, the file's own SHA-256."""
-    return hashlib.sha256(_utf8(content)).hexdigest()
-
-
 def _built(
     main: "_Survey", held_out: "_Survey | None", fraction: float, known: tuple[Vocabulary, str] | None
 ) -> Corpus:

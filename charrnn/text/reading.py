@@ -42,12 +42,6 @@ class Source:
         return not any(name == STDIN or Path(name).is_fifo() for name in self.arguments)
 
 
-def read_text(source: Source, notices: list[str]) -> str | bytes:
-    """The whole text, as `stream_text` gives it."""
-    parts = list(stream_text(source, notices))
-    return b"".join(parts) if source.unit == "byte" else "".join(parts)  # type: ignore[arg-type]
-
-
 def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     """The text of `source` in pieces; adds to `notices` what a user should know.
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.errors import OutputError
 from charrnn.files import write_whole, writing_failed
 from charrnn.text.decoding import Decoding, decode
 from charrnn.text.vocabulary import Ids
@@ -40,8 +39,6 @@ def stored(
             if not _is_whole(place, mark, count * np.dtype(dtype).itemsize):
                 write_whole(mark, b"")
                 write_whole(mark, write_whole(place, pieces()).encode())
-    except OutputError as error:
-        raise OutputError(f"{error}", "", "choose another --cache") from error
     except OSError as error:
         raise writing_failed(folder, error) from error
     return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
@@ -58,7 +55,7 @@ def _is_whole(place: Path, mark: Path, size: int) -> bool:
     if not (place.is_file() and mark.is_file() and place.stat().st_size == size):
         return False
     with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == mark.read_text()
+        return hashlib.file_digest(file, "sha256").hexdigest().encode() == mark.read_bytes()
 
 
 class Spool:

@@ -103,6 +103,14 @@ def test_only_what_surprises_is_shown(charrnn, trained):
     assert all(symbol["bits"] > 7 for symbol in found)
 
 
+def test_what_was_passed_over_is_said(charrnn, trained, tmp_path):
+    (tmp_path / "a.txt").write_text("Shall I compare")
+    (tmp_path / "b.bin").write_bytes(b"\0\1")
+    done = charrnn("evaluate", "verses", tmp_path, cwd=trained)
+    assert done.returncode == 0
+    assert b"passed over 1 file" in done.stderr
+
+
 def test_several_models_score_one_text(charrnn, trained, tmp_path):
     flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "9"]
     other = tmp_path / "other"
@@ -175,3 +183,18 @@ def test_a_model_moves_without_its_corpus_and_its_folder(charrnn, trained, tmp_p
     (tmp_path / "model.safetensors").write_bytes((trained / "checkpoints/verses/best.safetensors").read_bytes())
     done = charrnn("sample", "model.safetensors", "-n", "10", "--seed", "1", cwd=tmp_path)
     assert (done.returncode, len(done.stdout)) == (0, 10)
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_a_large_corpus_is_found_again_in_the_cache_that_is_named(charrnn, tmp_path, how):
+    """33 million characters: encoded once by `train`, mapped by `evaluate`."""
+    (tmp_path / "large.txt").write_text("abcdefgh" * (33 << 17))
+    shape = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--steps", "1"]
+    flags, env = (["--cache", "kept"], {}) if how == "flag" else ([], {"CHARRNN_CACHE": "kept"})
+    line = ["train", "large.txt", *shape, "--validation-fraction", "0.0001", *flags]
+    assert charrnn(*line, cwd=tmp_path, env=env | {"XDG_CACHE_HOME": str(tmp_path / "other")}).returncode == 0
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")}
+    done = charrnn("evaluate", *flags, "--json", cwd=tmp_path, env=env | {"XDG_CACHE_HOME": str(tmp_path / "other")})
+    assert json.loads(done.stdout)["characters"] == 3461
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")} == kept != {}
+    assert not (tmp_path / "other").exists()

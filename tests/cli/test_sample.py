@@ -166,8 +166,9 @@ def test_help_into_a_closed_pipe_is_silent(trained):
     assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 
-def test_a_full_disk_is_said_in_one_line(trained):
-    script = f'"{COMMAND}" sample verses --seed 1 > /dev/full'
+@pytest.mark.parametrize("line", ["sample verses --seed 1", "sample --help", "--version", "info verses"])
+def test_a_full_disk_is_said_in_one_line(trained, line):
+    script = f'"{COMMAND}" {line} > /dev/full'
     done = subprocess.run(["bash", "-c", script], cwd=trained, capture_output=True, timeout=30, check=False)
     assert done.returncode == 74
     assert len(done.stderr.splitlines()) == 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from charrnn.errors import CharrnnError, DataError, MissingInputError, SettingsError
 from charrnn.text.decoding import Decoding, decode
-from charrnn.text.reading import Source, read_text
+from charrnn.text.reading import Source, stream_text
 
 MARK = "\ufeff"
 few = settings(max_examples=50, deadline=None)
@@ -37,7 +37,8 @@ def read_saying(
     """The text, and what was said about it."""
     notices: list[str] = []
     source = Source(tuple(map(str, arguments)), unit, Decoding(**how), glob, exclude)
-    return read_text(source, notices), notices
+    parts = list(stream_text(source, notices))
+    return (b"" if unit == "byte" else "").join(parts), notices
 
 
 def refusal(kind: type[CharrnnError], *arguments: str | Path, unit: str = "char", **options: str) -> str:
