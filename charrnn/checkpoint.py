@@ -15,20 +15,21 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from charrnn.config import RunConfig, parameter_shapes, training_shapes
 from charrnn.errors import DataError, MissingInputError
 from charrnn.files import write_whole
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.progress import CorpusFacts, Progress
+from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 SUFFIX = ".safetensors"
@@ -41,42 +42,14 @@ _TRAINING = "training/"
 _UNREADABLE = (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
-Count = Annotated[int, Field(ge=0)]
-
-
-class Progress(BaseModel):
-    """How far a run is: plain numbers."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    step: Count = 0
-    epoch: float = 0.0
-    seconds: float = 0.0  # spent training, over all sessions
-    validation_nats: float | None = None  # per character, at `evaluated_step`
-    evaluated_step: Count | None = None
-    sampled_step: Count | None = None
-    best_nats: float | None = None
-    best_step: Count | None = None
-    loss_sum: float = 0.0  # of the steps since the last reported one
-    loss_count: Count = 0
-    last_loss: float | None = None  # as last reported
-    rollbacks: Count = 0
-
-    @model_validator(mode="after")
-    def _scores_have_steps(self) -> Self:
-        if (self.best_nats is None) != (self.best_step is None):
-            raise ValueError("the best score has no step")
-        return self
-
-
-class CorpusFacts(BaseModel):
-    """What identifies the text a model learnt, without holding it."""
-
+class _Symbols(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    fingerprint: str
-    train_symbols: Count
-    validation_symbols: Count
+    unit: Literal["char", "byte", "word"]
+    symbols: str | list[str]  # words stand by themselves
+    end: str | None
+    answer: str | None
+    folds: bool
 
 
 class _Record(BaseModel):
@@ -85,7 +58,7 @@ class _Record(BaseModel):
     sha256: str
     format: Literal[1]
     config: RunConfig
-    vocabulary: dict[str, str]
+    vocabulary: _Symbols
     corpus: CorpusFacts
     progress: Progress
     made_with: dict[str, str]
@@ -113,11 +86,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OutputError, StorageError: nothing was changed under the final name.
     """
+    v = checkpoint.vocabulary
     record = {
         "sha256": _NO_DIGEST.decode(),
         "format": 1,
         "config": checkpoint.config.model_dump(),
-        "vocabulary": {"unit": checkpoint.vocabulary.unit, "symbols": "".join(checkpoint.vocabulary.symbols)},
+        "vocabulary": asdict(v) | {"symbols": list(v.symbols) if v.unit == "word" else "".join(v.symbols)},
         "corpus": checkpoint.corpus.model_dump(),
         "progress": checkpoint.progress.model_dump(),
         "made_with": dict(checkpoint.made_with or {}),
@@ -223,10 +197,14 @@ def _digest_place(content: bytes) -> int:
     return place + len(_DIGEST_MARK)
 
 
-def _vocabulary(record: Mapping[str, str]) -> Vocabulary:
-    vocabulary = Vocabulary(record["unit"], tuple(record["symbols"]))
-    if vocabulary.unit not in ("char", "byte") or list(vocabulary.symbols) != sorted(set(vocabulary.symbols)):
+def _vocabulary(record: _Symbols) -> Vocabulary:
+    vocabulary = Vocabulary(record.unit, tuple(record.symbols), record.end, record.answer, record.folds)
+    if any(len(symbol) != 1 for symbol in vocabulary.symbols) and vocabulary.unit != "word":
+        raise ValueError("its vocabulary has symbols of several characters")
+    if list(vocabulary.symbols) != sorted(set(vocabulary.symbols)) or "" in vocabulary.symbols:
         raise ValueError("its vocabulary is not sorted and distinct")
+    if (record.end is not None and END not in vocabulary) or (record.answer is not None and ANSWER not in vocabulary):
+        raise ValueError("its vocabulary lacks what separates records")
     if not len(vocabulary):
         raise ValueError("its vocabulary is empty")
     if vocabulary.unit == "byte" and len(vocabulary) != 256:

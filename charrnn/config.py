@@ -51,6 +51,15 @@ def parse_interval(value: object) -> int | str:
     return str(value)
 
 
+def parse_separator(value: object) -> str:
+    r"""A text that separates: TAB, \t and \n are what they are called."""
+    text = "\t" if value == "TAB" else str(value).replace("\\t", "\t").replace("\\n", "\n")
+    if not text:
+        raise ValueError("give the text that separates")
+    return text
+
+
+Separator = Annotated[str, BeforeValidator(parse_separator)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Interval = Annotated[int | str, BeforeValidator(parse_interval)]
 
@@ -78,9 +87,16 @@ class DataConfig(BaseModel):
     encoding: str = "utf-8"
     errors: Literal["strict", "replace", "ignore"] = "strict"  # what becomes of undecodable bytes
     newlines: Literal["keep", "lf"] = "keep"
-    unit: Literal["char", "byte"] = "char"
+    unit: Literal["char", "byte", "word"] = "char"
+    min_count: Positive = 1  # rarer characters are one unknown symbol, rarer words are spelled
+    records: Literal["lines", "blank-line", "files"] | None = None
+    record_separator: Separator | None = None
+    target_after: Separator | None = None  # in each record; only what follows counts
+    shuffle_records: bool = False
     validation: str | None = None
     validation_fraction: Share
+    test: str | None = None
+    test_fraction: Share = 0.0
     batch_size: Width
     seq_length: Width
 

@@ -9,22 +9,25 @@ Whatever is small and on a CPU is done with NumPy; torch is imported for another
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.errors import DataError, MissingInputError, SettingsError
-from charrnn.evaluation.score import Score, score_stream, total
-from charrnn.generation.beam import continuations
+from charrnn.evaluation.choices import Chosen, choose
+from charrnn.evaluation.score import Score, Scored, score_stream, total
+from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
 from charrnn.generation.sample import Ending, Request, Sampling
-from charrnn.text.vocabulary import UNKNOWN, Ids, Vocabulary
+from charrnn.text.corpus import source_of
+from charrnn.text.vocabulary import ANSWER, END, UNKNOWN, Ids, Vocabulary
+from charrnn.text.words import whole_words
 from charrnn.training.run import find_model
 
 if TYPE_CHECKING:
@@ -46,21 +49,6 @@ class Sample:
     log_probability: float
     stop_reason: str  # `length` or `stop`
     stop: str | None  # the stop string that ended it
-
-
-class Prediction(NamedTuple):
-    """What may come next, and how probable it is."""
-
-    text: str
-    probability: float
-
-
-class Scored(NamedTuple):
-    """A part of a text: its symbols, the nats of each, and how many more were unknown to the model."""
-
-    ids: Ids
-    nats: npt.NDArray[np.float64]
-    unknown: int
 
 
 def load(
@@ -131,8 +119,8 @@ class LanguageModel:
 
     def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
-        lanes = side_by_side(sampling.length)
-        return generate(self._network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
+        network, lanes = self._network(light=True), side_by_side(sampling.length)
+        return generate(network, self.vocabulary, requests, sampling, lanes=lanes)
 
     def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
         """The likeliest continuations of `text` by `steps` symbols, most probable first.
@@ -140,11 +128,14 @@ class LanguageModel:
         One step is the exact distribution; more are found by beam search, at least 16 wide.
         """
         ids = self.encode(text, unknown=unknown)
-        if not len(ids):
+        if self.vocabulary.end_id is not None:
+            ids = np.insert(ids, 0, self.vocabulary.end_id)  # as a record begins
+        elif not len(ids):
             ids = self.vocabulary.encode("\n", unknown="skip")  # as a line begins
         if not len(ids):
             raise SettingsError("there is nothing to continue", "the model knows no newline", "give a --prompt")
-        found = continuations(self._network(light=True), ids, steps, top if steps == 1 else max(top, 16))
+        width = top if steps == 1 else max(top, 16)
+        found = continuations(self._network(light=True), self.vocabulary, ids, steps, width)
         return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
 
     def score(
@@ -157,12 +148,15 @@ class LanguageModel:
     ) -> Score:
         """How many nats the model needs for `text`, every character counted once, the state carried through.
 
+        It may come in pieces, as `stream_text` gives them. Where the model learnt records, each is scored by
+        itself; where it learnt answers, they alone are.
+
         Raises:
             DataError: no symbol of it is known to the model.
         """
-        pieces = [text] if isinstance(text, (str, bytes)) else text
+        pieces = self._read(text, name) if isinstance(text, (str, bytes)) else text
         parts = self.scored(pieces, window=window, unknown=unknown, name=name)
-        score = sum((total(self.vocabulary, part.ids, part.nats, part.unknown) for part in parts), Score())
+        score = sum((total(self.vocabulary, *part) for part in parts), Score())
         if not score.symbols:
             raise DataError(
                 f"nothing to score in {name}", "no symbol of the text is known to the model", "check the text"
@@ -177,27 +171,59 @@ class LanguageModel:
         unknown: str = "skip",
         name: str = "the text",
     ) -> Iterator[Scored]:
-        """The nats of every symbol of a text that comes in pieces, in memory that does not grow with it."""
-        missing = 0
+        """The nats of every symbol of a text that comes in pieces, in memory that does not grow with it.
 
-        def encoded() -> Iterator[Ids]:
-            nonlocal missing
-            start = 0
-            for piece in pieces:
-                if not isinstance(piece, (str, bytes)):
-                    yield piece
-                    continue
-                missing += int((self.vocabulary.lookup(piece) == UNKNOWN).sum())
-                yield self.vocabulary.encode(piece, unknown=unknown, name=name, start=start)
-                start += len(piece)
+        Raises:
+            SettingsError: a `window` in records.
+        """
+        if window and self.vocabulary.end_id is not None:
+            raise SettingsError("--window is for one text", "this model learnt records", "leave it away")
+        missing = [0]
+        coming = self._encoded(pieces, unknown, name, missing)
+        for part in score_stream(lambda short: self._network(light=short), coming, self.vocabulary, window):
+            yield part._replace(unknown=missing[0])
+            missing[0] = 0
 
-        for ids, nats in score_stream(lambda short: self._network(light=short), encoded(), window):
-            yield Scored(ids, nats, missing)
-            missing = 0
+    def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
+        """To each question of a text the likeliest of `choices`, beside the answer that stands there.
+
+        Raises:
+            SettingsError: the model learnt no answers.
+        """
+        v = self.vocabulary
+        if v.end_id is None or v.answer_id is None:
+            raise SettingsError("--choices needs answers", "this model learnt none", "train with --target-after")
+        offered = [v.encode(choice, name="--choices") for choice in choices]
+        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *self._encoded(pieces, "skip", "the text", [0])])
+        for question, answer, best in choose(self._network(light=True), v, ids, offered):
+            yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
+
+    def _encoded(self, pieces: Iterable[Content | Ids], unknown: str, name: str, missing: list[int]) -> Iterator[Ids]:
+        """The ids of a text that comes in pieces; how many symbols were unknown is added to `missing`."""
+        start = 0
+        coming: Iterable[Content | Ids] = whole_words(pieces) if self.vocabulary.unit == "word" else pieces
+        for piece in coming:
+            if not isinstance(piece, (str, bytes)):
+                yield piece
+                continue
+            missing[0] += int((self.vocabulary.lookup(piece) == UNKNOWN).sum())
+            yield self.vocabulary.encode(piece, unknown=unknown, name=name, start=start)
+            start += len(piece)
 
     def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
-        """The ids of `text`; `unknown` is `error`, `skip` or `replace`."""
+        """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
+        answer = self.vocabulary.answer
+        if answer is not None:
+            text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+            text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
         return self.vocabulary.encode(text, unknown=unknown, name=name)
+
+    def _read(self, text: Content, name: str) -> Iterator[Content]:
+        """A text as `stream_text` would have given it."""
+        records = source_of(self.checkpoint.config.model_dump()).records
+        if records is None:
+            return iter([text])
+        return chain([END], records.marked(name, [text if isinstance(text, str) else text.decode()]))
 
     def _network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
         return self._numpy if light and self.device in ("cpu", "auto") else self._torch
@@ -219,7 +245,7 @@ class LanguageModel:
 
 def _sample(text: bytes, prompt: str, seed: int, ending: Ending) -> Sample:
     stop = None if ending.stop is None else _as_text(ending.stop)
-    return Sample(_as_text(text), prompt, seed, ending.symbols, -ending.nats, ending.reason, stop)
+    return Sample(_as_text(text), prompt, seed, ending.characters, -ending.nats, ending.reason, stop)
 
 
 def _as_text(content: Content) -> str:

@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 # Every room, and the rooms it may import from. A room may always import from itself.
 FLOOR_1 = {"charrnn", "errors", "files", "report"}
 FLOOR_2 = {*FLOOR_1, "config", "config_file", "text"}
-FLOOR_3 = {*FLOOR_2, "model", "checkpoint", "generation", "evaluation"}
+FLOOR_3 = {*FLOOR_2, "progress", "model", "checkpoint", "generation", "evaluation"}
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "config_file": {"errors", "files", "config"},
     "text": {"errors", "files"},
     "model": FLOOR_2,
-    "checkpoint": FLOOR_2,
+    "progress": set(),
+    "checkpoint": {*FLOOR_2, "progress"},
     "generation": FLOOR_2,
     "evaluation": FLOOR_2,
     "training": FLOOR_3,
@@ -59,10 +60,11 @@ def imports_of(path):
 
 
 def functions():
+    """Every function with the number of its lines, parameters not counted."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1
+                yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.body[0].lineno + 1
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -19,15 +19,17 @@ import pytest
 import safetensors.numpy
 from safetensors import safe_open
 
-from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress, read_checkpoint, write_checkpoint
+from charrnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from charrnn.config import RunConfig
 from charrnn.errors import CharrnnError, OutputError, StorageError
+from charrnn.progress import CorpusFacts, Progress
 from charrnn.text.lanes import Window
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.learner import Learner
 
 NO_DIGEST = b"0" * 64
 MARK = b'{"__metadata__":{"charrnn":"{\\"sha256\\":\\"' + NO_DIGEST
+NO_RECORDS = {"end": None, "answer": None, "folds": False}
 DEEP = b"[" * 100_000
 TEXTS = {
     "letters": "hello",
@@ -166,7 +168,7 @@ def test_plain_safetensors_opens_it_and_finds_configuration_and_vocabulary_as_js
     with safe_open(path, "numpy") as file:
         record = json.loads(file.metadata()["charrnn"])
     assert record["config"] == json.loads(written.config.model_dump_json())
-    assert record["vocabulary"] == {"unit": "char", "symbols": '"\\hloé🙂'}
+    assert record["vocabulary"] == {"unit": "char", "symbols": '"\\hloé🙂'} | NO_RECORDS
 
 
 def test_the_digest_is_the_sha256_of_the_whole_file_with_zeros_in_its_own_place(content):
@@ -413,16 +415,20 @@ WRONG_RECORDS = {
     "another depth": ({}, {"layers": 2}),
     "no width": ({}, {"hidden": 0}),
     "a rate that is no number": ({}, {"learning_rate": float("nan")}),
-    "an unsorted vocabulary": ({"vocabulary": {"unit": "char", "symbols": "ehol"}}, {}),
-    "a symbol twice": ({"vocabulary": {"unit": "char", "symbols": "ehll"}}, {}),
-    "one symbol more": ({"vocabulary": {"unit": "char", "symbols": "ehlos"}}, {}),
-    "half a surrogate pair": ({"vocabulary": {"unit": "char", "symbols": "ehl\ud83d"}}, {}),
-    "an unknown unit": ({"vocabulary": {"unit": "word", "symbols": "ehlo"}}, {}),
-    "no unit": ({"vocabulary": {"symbols": "ehlo"}}, {}),
-    "no symbols": ({"vocabulary": {"unit": "char", "symbols": ""}}, {}),
+    "an unsorted vocabulary": ({"vocabulary": {"unit": "char", "symbols": "ehol", **NO_RECORDS}}, {}),
+    "a symbol twice": ({"vocabulary": {"unit": "char", "symbols": "ehll", **NO_RECORDS}}, {}),
+    "one symbol more": ({"vocabulary": {"unit": "char", "symbols": "ehlos", **NO_RECORDS}}, {}),
+    "half a surrogate pair": ({"vocabulary": {"unit": "char", "symbols": "ehl\ud83d", **NO_RECORDS}}, {}),
+    "an unknown unit": ({"vocabulary": {"unit": "line", "symbols": "ehlo", **NO_RECORDS}}, {}),
+    "records without an end": ({"vocabulary": {"unit": "char", "symbols": "ehlo", **NO_RECORDS, "end": "x"}}, {}),
+    "answers without a mark": ({"vocabulary": {"unit": "char", "symbols": "ehlo", **NO_RECORDS, "answer": "x"}}, {}),
+    "words that are characters": ({"vocabulary": {"unit": "char", "symbols": ["e", "h", "lo", "x"], **NO_RECORDS}}, {}),
+    "an empty word": ({"vocabulary": {"unit": "word", "symbols": ["", "e", "h", "l"], **NO_RECORDS}}, {}),
+    "no unit": ({"vocabulary": {"symbols": "ehlo", **NO_RECORDS}}, {}),
+    "no symbols": ({"vocabulary": {"unit": "char", "symbols": "", **NO_RECORDS}}, {}),
     "a best score without a step": ({"progress": {"best_nats": 1.5}}, {}),
     "a negative step": ({"progress": {"step": -1}}, {}),
-    "bytes without all 256": ({"vocabulary": {"unit": "byte", "symbols": "ehlo"}}, {}),
+    "bytes without all 256": ({"vocabulary": {"unit": "byte", "symbols": "ehlo", **NO_RECORDS}}, {}),
 }
 
 

@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress, read_checkpoint, write_checkpoint
+from charrnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from charrnn.config import RunConfig, parameter_shapes, training_shapes
 from charrnn.errors import DataError
+from charrnn.progress import CorpusFacts, Progress
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.run import Run
 

@@ -117,7 +117,7 @@ def test_a_long_text_scores_as_a_short_one_does(model):
     state, nats = None, []
     network, ids = model._numpy, model.encode(text).astype(np.int64)
     state = network.initial_state(1)
-    found, _ = network.surprisal(ids[:-1, None], ids[1:, None], state)
+    found, _, _ = network.surprisal(ids[:-1, None], ids[1:, None], state)
     nats = math.log(len(model.vocabulary)) + found.sum()
     assert model.score(text).nats_per_char == pytest.approx(nats / len(text), abs=1e-6)
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,12 +13,31 @@ from typer.core import TyperCommand
 from charrnn.cli.options import Cache, Checkpoints, Model, ReadingDevice, cache_folder, complete_path
 
 if TYPE_CHECKING:
-    from charrnn.language_model import LanguageModel, Scored
-    from charrnn.text.vocabulary import Ids, Vocabulary
+    from charrnn.language_model import LanguageModel
+    from charrnn.text.vocabulary import Ids
 
 Texts = Annotated[
     list[str] | None,
     typer.Argument(metavar="TEXT...", help="Files, or -; default: the validation part.", autocompletion=complete_path),
+]
+Split = Annotated[
+    Literal["train", "validation", "test"], typer.Option("--split", help="Which part of the model's corpus.")
+]
+Window = Annotated[int | None, typer.Option("--window", min=1, help="Score in cold-start windows of N symbols.")]
+Unknown = Annotated[
+    Literal["error", "skip", "replace"], typer.Option("--unknown", help="Characters that the model does not know.")
+]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Of TEXT; default: the corpus' own.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, for each model.")]
+PerLine = Annotated[bool, typer.Option("--per-line", help="One JSON object per line (or record) of the text.")]
+PerChar = Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", help="Only lines of more bits per character (or, with --per-char, such symbols)."),
+]
+Choices = Annotated[
+    str | None,
+    typer.Option("--choices", help="Answers to choose from, as in 'yes,no': which is the likeliest?", metavar="A,B..."),
 ]
 
 
@@ -37,23 +56,15 @@ def evaluate(
     ctx: typer.Context,
     model: Model = None,
     text: Texts = None,
-    split: Annotated[
-        Literal["train", "validation"], typer.Option("--split", help="Which part of the model's corpus.")
-    ] = "validation",
-    window: Annotated[
-        int | None, typer.Option("--window", min=1, help="Score in cold-start windows of N symbols.")
-    ] = None,
-    unknown: Annotated[
-        Literal["error", "skip", "replace"], typer.Option("--unknown", help="Characters that the model does not know.")
-    ] = "skip",
-    encoding: Annotated[str | None, typer.Option("--encoding", help="Of TEXT; default: the corpus' own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for each model.")] = False,
-    per_line: Annotated[bool, typer.Option("--per-line", help="One JSON object per line of the text.")] = False,
-    per_char: Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")] = False,
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", help="Only lines of more bits per character (or, with --per-char, such symbols)."),
-    ] = None,
+    split: Split = "validation",
+    window: Window = None,
+    unknown: Unknown = "skip",
+    encoding: Encoding = None,
+    as_json: Json = False,
+    per_line: PerLine = False,
+    per_char: PerChar = False,
+    threshold: Threshold = None,
+    choices: Choices = None,
     device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
     cache: Cache = None,
@@ -66,34 +77,60 @@ def evaluate(
     echo "Shall I compare thee" | charrnn evaluate sonnets -
     charrnn evaluate shakespeare marlowe -- disputed.txt
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
+    charrnn evaluate reviews new.tsv --choices positive,negative
     """
     from charrnn.cli.console import print_result
     from charrnn.cli.models import open_model
+    from charrnn.cli.pieces import print_choices, print_pieces
     from charrnn.cli.tables import comparison, figures, score_table
 
     names: list[str | None] = [model]
     if "texts" in ctx.meta:
         names, text = [model, *(text or [])], ctx.meta["texts"]
-    by_piece = per_line or per_char or threshold is not None
-    check(by_piece, threshold, len(names))
+    by_piece, offered = per_line or per_char or threshold is not None, (choices or "").split(",")
+    check(by_piece, threshold, len(names), choices)
     found = []
-    with rereadable(text or [], len(names)) as places:
+    with rereadable(text or [], len(names) + bool(choices)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
             subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
             how: Any = {"window": window, "unknown": unknown, "name": subject.name}
-            if by_piece:
+            if choices and per_line:
+                print_choices(opened.chosen(subject.pieces(), offered))
+            elif by_piece:
                 print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
-                continue
-            score = figures(opened.score(subject.pieces(), **how))
-            found.append(score | {"model": str(opened.path), "text": subject.name})
-            if as_json:
-                print_result(json.dumps(found[-1]))
+            else:
+                score = figures(opened.score(subject.pieces(), **how))
+                score |= choice_accuracy(opened, subject, offered) if choices else {}
+                found.append(score | {"model": str(opened.path), "text": subject.name})
+                if as_json:
+                    print_result(json.dumps(found[-1]))
     if found and not as_json:
-        print_result(score_table(found[0], window) if len(found) == 1 else comparison(found))
+        how_read = reading(opened, window, found[0]["characters"])
+        print_result(score_table(found[0], how_read) if len(found) == 1 else comparison(found))
 
 
-def check(by_piece: bool, threshold: float | None, models: int) -> None:
+def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
+    """How a text was read, in words."""
+    from charrnn.evaluation.score import LANES, SHORT
+    from charrnn.evaluation.segments import RUN_UP
+
+    if model.vocabulary.end_id is not None:
+        what = "record" if model.vocabulary.answer_id is None else "answer, after its question"
+        return f"each {what}, from a fresh state"
+    if window:
+        return f"windows of {window} symbols, each from nothing"
+    lanes = f", in at most {LANES} lanes with a run-up of {RUN_UP} symbols" if characters > SHORT else ""
+    return f"state carried through the whole text{lanes}"
+
+
+def choice_accuracy(model: "LanguageModel", subject: "Subject", choices: list[str]) -> dict[str, float]:
+    """How often the likeliest choice is the answer."""
+    right = [each.answer == each.choice for each in model.chosen(subject.pieces(), choices)]
+    return {"choice_accuracy": sum(right) / len(right)}
+
+
+def check(by_piece: bool, threshold: float | None, models: int, choices: str | None) -> None:
     """Refuse what cannot be shown."""
     from charrnn.errors import SettingsError
 
@@ -101,6 +138,8 @@ def check(by_piece: bool, threshold: float | None, models: int) -> None:
         raise SettingsError("--per-line, --per-char and --threshold show one model", "", "name one MODEL")
     if threshold is not None and not math.isfinite(threshold):
         raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
+    if choices is not None and ("," not in choices or not all(choices.split(","))):
+        raise SettingsError(f"--choices cannot be {choices!r}", "", "give at least two texts, as in yes,no")
 
 
 @contextmanager
@@ -158,69 +197,19 @@ class Subject:
 def own_part(model: "LanguageModel", split: str, cache: Path) -> "Ids":
     """A part of the text that the model learnt, found again by its recorded place and fingerprint."""
     from charrnn.errors import MissingInputError
-    from charrnn.text.corpus import read_corpus, source_of
+    from charrnn.text.corpus import read_corpus, source_of, split_of
 
     checkpoint = model.checkpoint
     c = checkpoint.config
     remedy = "name a TEXT to score"
-    if split == "validation" and not checkpoint.corpus.validation_symbols:
-        raise MissingInputError("this model held no validation part out", "", f"{remedy}, or add --split train")
+    if split != "train" and not getattr(checkpoint.corpus, f"{split}_symbols"):
+        raise MissingInputError(f"this model held no {split} part out", "", f"{remedy}, or add --split train")
     if "-" in c.corpus:
         raise MissingInputError("this model learnt from standard input", "its text is gone", remedy)
     corpus, _, _ = read_corpus(
         source_of(c.model_dump()),
-        validation=c.validation,
-        fraction=c.validation_fraction,
+        split_of(c.model_dump()),
         known=(checkpoint.vocabulary, checkpoint.corpus.fingerprint),
         cache=cache,
     )
     return corpus.part(split)
-
-
-def print_pieces(vocabulary: "Vocabulary", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
-    """A JSON object for every line, or every symbol: all, or those above `threshold` bits per character."""
-    from charrnn.cli.console import ResultStream
-
-    found, key = (symbols(vocabulary, parts), "bits") if per_char else (lines(vocabulary, parts), "bits_per_char")
-    with ResultStream() as stream:
-        for piece in found:
-            if threshold is None or piece[key] > threshold:
-                stream.write((json.dumps(piece, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
-
-
-def symbols(vocabulary: "Vocabulary", parts: "Iterable[Scored]") -> Iterator[dict[str, Any]]:
-    """The bits of every symbol, in order."""
-    place = 0
-    for part in parts:
-        for symbol, nats in zip(part.ids.tolist(), part.nats.tolist(), strict=True):
-            yield {"position": place, "text": vocabulary.decode([symbol]), "bits": nats / math.log(2)}
-            place += 1
-
-
-def lines(vocabulary: "Vocabulary", parts: "Iterable[Scored]") -> Iterator[dict[str, Any]]:
-    """The bits of every line, in order; a line's newline is counted with it."""
-    newline = vocabulary.symbols.index("\n") if "\n" in vocabulary.symbols else -1
-    number, ids, nats = 1, [], 0.0
-    for part in parts:
-        start, ends = 0, [place + 1 for place in (part.ids == newline).nonzero()[0].tolist()]
-        for end in (*ends, len(part.ids)):
-            ids += part.ids[start:end].tolist()
-            nats = math.fsum((nats, *part.nats[start:end].tolist()))
-            start = end
-            if ids and ids[-1] == newline:
-                yield one_line(vocabulary, number, ids, nats)
-                number, ids, nats = number + 1, [], 0.0
-    if ids:
-        yield one_line(vocabulary, number, ids, nats)
-
-
-def one_line(vocabulary: "Vocabulary", number: int, ids: list[int], nats: float) -> dict[str, Any]:
-    """What is said of a line."""
-    bits = nats / math.log(2)
-    return {
-        "line": number,
-        "text": vocabulary.decode(ids).rstrip("\n"),
-        "characters": len(ids),
-        "bits": bits,
-        "bits_per_char": bits / len(ids),
-    }

@@ -11,6 +11,7 @@ from charrnn.cli.options import Checkpoints, Model
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint
+    from charrnn.text.vocabulary import Vocabulary
 
 
 def info(
@@ -42,7 +43,10 @@ def facts(checkpoint: "Checkpoint", path: Path) -> dict[str, Any]:
         "vocabulary": {
             "unit": vocabulary.unit,
             "size": len(vocabulary),
-            "symbols": "".join(vocabulary.symbols) if vocabulary.unit == "char" else None,
+            "symbols": symbols(vocabulary),
+            "end": vocabulary.end,
+            "answer": vocabulary.answer,
+            "folds": vocabulary.folds,
             "fingerprint": vocabulary.fingerprint,
         },
         "corpus": checkpoint.corpus.model_dump(),
@@ -50,6 +54,16 @@ def facts(checkpoint: "Checkpoint", path: Path) -> dict[str, Any]:
         "config": checkpoint.config.model_dump(),
         "made_with": dict(checkpoint.made_with or {}),
     }
+
+
+def symbols(vocabulary: "Vocabulary") -> str | list[str] | None:
+    """The characters of a vocabulary, or its words; bytes are known. What separates records is shown by itself."""
+    from charrnn.text.vocabulary import CONTROLS
+
+    if vocabulary.unit == "byte":
+        return None
+    shown = [symbol for symbol in vocabulary.symbols if symbol not in CONTROLS]
+    return shown if vocabulary.unit == "word" else "".join(shown)
 
 
 def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
@@ -61,13 +75,18 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     parameters = sum(array.size for array in checkpoint.weights.values())
     nats = p.validation_nats
     score = "no validation part" if nats is None else f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
-    alphabet = "all 256 bytes" if vocabulary.unit == "byte" else repr("".join(vocabulary.symbols[:60]))[1:-1]
+    shown = symbols(vocabulary)
+    if isinstance(shown, list):
+        shown = " ".join(word for word in shown if len(word) > 1)
+    alphabet = "all 256 bytes" if shown is None else repr(shown[:60])[1:-1] + " ..." * (len(shown) > 60)
+    split = f"{corpus.train_symbols:,} training and {corpus.validation_symbols:,} validation symbols"
+    split += f", {corpus.test_symbols:,} to test" if corpus.test_symbols else ""
     rows = [
         ("file", f"{path} ({'a whole run, resumable' if checkpoint.resumable else 'a model'})"),
         ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {parameters:,} parameters"),
-        ("vocabulary", f"{len(vocabulary)} {vocabulary.unit}s: {alphabet}{' ...' if len(vocabulary) > 60 else ''}"),
+        ("vocabulary", f"{len(vocabulary):,} {vocabulary.unit}s: {alphabet}"),
         ("text", f"{', '.join(config.corpus)}"),
-        ("", f"{corpus.train_symbols:,} training and {corpus.validation_symbols:,} validation symbols"),
+        ("", split),
         ("fingerprint", corpus.fingerprint),
         ("trained", f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s"),
         ("validation", score),

@@ -93,9 +93,29 @@ Newlines = Annotated[str | None, flag("--newlines", "keep, or lf: carriage retur
 Cache = Annotated[
     Path | None, flag("--cache", "Folder for encoded large texts; it may be deleted. Default: ~/.cache/charrnn.")
 ]
-Unit = Annotated[str | None, flag("--unit", "What a symbol is: char or byte. Default: char.")]
+Unit = Annotated[str | None, flag("--unit", "What a symbol is: char, byte or word. Default: char.")]
+MinCount = Annotated[
+    int | None, flag("--min-count", "Rarer characters become one unknown symbol; rarer words are spelled. Default: 1.")
+]
+RecordKind = Annotated[
+    str | None, flag("--records", "Independent texts: lines, blank-line (between them) or files. Default: one text.")
+]
+RecordSeparator = Annotated[
+    str | None, flag("--record-separator", "Independent texts, with this between them.", metavar="TEXT")
+]
+TargetAfter = Annotated[
+    str | None,
+    flag("--target-after", "Only what follows TEXT in a record is learnt: TAB, or any text.", metavar="TEXT"),
+]
+ShuffleRecords = Annotated[
+    bool | None, flag("--shuffle-records/--no-shuffle-records", "Put records in an order drawn by --seed, then split.")
+]
 Validation = Annotated[str | None, flag("--validation", "A text of its own to validate on.", metavar="FILE")]
 Fraction = Annotated[float | None, flag("--validation-fraction", "The last part of the text. Default: 0.1.")]
+Test = Annotated[str | None, flag("--test", "A text of its own for evaluate --split test.", metavar="FILE")]
+TestFraction = Annotated[
+    float | None, flag("--test-fraction", "Held out behind the validation part, for the end. Default: 0.")
+]
 Cell = Annotated[str | None, flag("--cell", "lstm, gru or rnn. Default: lstm.")]
 Layers = Annotated[int | None, flag("--layers", "Stacked recurrent layers.")]
 Hidden = Annotated[int | None, flag("--hidden", "Units in each layer.")]

@@ -9,7 +9,7 @@ import typer
 from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, Unknown
 
 if TYPE_CHECKING:
-    from charrnn.language_model import Prediction
+    from charrnn.generation.beam import Prediction
 
 BAR = 30  # characters of a bar for probability 1
 

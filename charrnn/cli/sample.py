@@ -1,22 +1,20 @@
 """`charrnn sample`: write text."""
 
-import codecs
-import json
 import secrets
-import sys
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, Unknown
 
 if TYPE_CHECKING:
-    from charrnn.cli.console import ResultStream
-    from charrnn.generation.sample import Ending, Request
+    from charrnn.cli.writers import Writer
+    from charrnn.generation.sample import Request
     from charrnn.language_model import LanguageModel
+    from charrnn.text.vocabulary import Vocabulary
 
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0"}
 
@@ -43,6 +41,9 @@ def sample(
     min_p: Annotated[
         float | None, typer.Option("--min-p", help="Choose among those at least p times as likely as the likeliest.")
     ] = None,
+    records: Annotated[
+        bool, typer.Option("--records", help="Each sample is one record; for models of --records.")
+    ] = False,
     stop: Annotated[list[str] | None, typer.Option("--stop", help="End before this text; may be repeated.")] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, max=2**63 - 1, help="Default: drawn, and printed on stderr.")
@@ -63,12 +64,13 @@ def sample(
     """
     from charrnn.cli.console import ResultStream
     from charrnn.cli.models import open_model
+    from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
     stops = tuple(text.encode("utf-8", "surrogateescape") for text in stop or [])
-    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops)
     single = the_prompt(prompt, prompt_file, prompts)
     opened = open_model(model, checkpoints, device)
+    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one_record(opened.vocabulary, records))
     asked = Asked(opened, prompts, single, count, seed, unknown)
     with ResultStream() as stream:
         between = PlainWriter(stream, after(separator, several=count > 1 or prompts is not None))
@@ -79,6 +81,15 @@ def sample(
             writer.write(piece.text)
             if piece.ending is not None:
                 writer.end(piece.ending)
+
+
+def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
+    """Whether a sample ends with its record: where it was asked for, and always if it answers, or is a file."""
+    from charrnn.errors import SettingsError
+
+    if asked and vocabulary.end_id is None:
+        raise SettingsError("--records needs a model of records", "this one learnt a single text", "leave it away")
+    return asked or vocabulary.answer is not None or vocabulary.end == ""
 
 
 def drawn() -> int:
@@ -137,6 +148,7 @@ class Asked:
         number = 0
         for name, prompt in self._prompts():
             ids = self.model.encode(prompt, unknown=self.unknown, name=name)
+            prompt = self._question(prompt)
             for _ in repeat(None, self.count):
                 self.waiting[number] = prompt
                 yield Request(ids, self.seed + number)
@@ -150,6 +162,19 @@ class Asked:
         """The prompt and the seed of a sample whose text now comes."""
         return self.waiting.pop(number), self.seed + number
 
+    def _question(self, prompt: bytes) -> bytes:
+        """A prompt as it is shown: where answers were learnt, with what separates it from its own.
+
+        Raises:
+            SettingsError: nothing is asked.
+        """
+        from charrnn.errors import SettingsError
+
+        answer = (self.model.vocabulary.answer or "").encode()
+        if answer and not prompt:
+            raise SettingsError("this model answers", "nothing was asked", "give a --prompt or --prompts")
+        return prompt if answer in prompt else prompt + answer
+
     def _prompts(self) -> Iterator[tuple[str, bytes]]:
         from charrnn.text.reading import stream_lines
 
@@ -157,70 +182,3 @@ class Asked:
         if self.prompts is not None:
             for number, line in enumerate(stream_lines(self.prompts), 1):
                 yield f"line {number} of the prompts", line
-
-
-class Writer(Protocol):
-    """What becomes of a sample while it is being written."""
-
-    def begin(self, prompt: bytes, seed: int, echo: bool) -> None:
-        """A sample begins."""
-
-    def write(self, text: bytes) -> None:
-        """More of its text."""
-
-    def end(self, ending: "Ending") -> None:
-        """It has ended."""
-
-
-class PlainWriter:
-    """The text, and after it what separates it from the next; on a terminal at least a newline."""
-
-    def __init__(self, stream: "ResultStream", end: bytes) -> None:
-        self.stream = stream
-        self.after = end or (b"\n" if sys.stdout is not None and sys.stdout.isatty() else b"")
-
-    def begin(self, prompt: bytes, seed: int, echo: bool) -> None:
-        """A sample begins."""
-        self.stream.write(prompt if echo else b"")
-
-    def write(self, text: bytes) -> None:
-        """More of its text."""
-        self.stream.write(text)
-
-    def end(self, ending: "Ending") -> None:
-        """It has ended."""
-        self.stream.write(self.after)
-
-
-class JsonWriter:
-    """One JSON object on one line, written while its text comes, so that no text is too long for memory."""
-
-    def __init__(self, stream: "ResultStream", model: str) -> None:
-        self.stream, self.model = stream, model
-        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def begin(self, prompt: bytes, seed: int, echo: bool) -> None:
-        """A sample begins."""
-        known = {"model": self.model, "seed": seed, "prompt": prompt.decode("utf-8", "replace")}
-        self._put(f'{json.dumps(known, ensure_ascii=False)[:-1]}, "text": "')
-        self.write(prompt if echo else b"")
-
-    def write(self, text: bytes) -> None:
-        """More of its text."""
-        self._put(json.dumps(self.decoder.decode(text), ensure_ascii=False)[1:-1])
-
-    def end(self, ending: "Ending") -> None:
-        """It has ended."""
-        rest = json.dumps(self.decoder.decode(b"", final=True), ensure_ascii=False)[1:]
-        self.decoder.reset()
-        found = {
-            "characters": ending.symbols,
-            "log_probability": -ending.nats,
-            "log_probability_per_char": -ending.nats / ending.symbols if ending.symbols else None,
-            "stop_reason": ending.reason,
-            "stop": None if ending.stop is None else ending.stop.decode("utf-8", "replace"),
-        }
-        self._put(f"{rest}, {json.dumps(found, ensure_ascii=False)[1:]}\n")
-
-    def _put(self, text: str) -> None:
-        self.stream.write(text.encode("utf-8", "surrogateescape"))

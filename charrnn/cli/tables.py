@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from charrnn.training.preparation import Preparation
 
 
+ANSWERS = ("exact_match", "accuracy")  # figures of texts with answers
 RAREST = 8  # symbols that a dry run shows
 
 
@@ -33,7 +34,8 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
         rows.append(
             ("validation", f"{bits(p.best_nats)} at step {p.best_step:,}, the best; last {p.validation_nats:.4f} nats")
         )
-        rows.append(("6-gram", f"{bits(baseline(loop.corpus))} (interpolated Kneser-Ney, same split)"))
+        if loop.corpus.vocabulary.answer is None:  # counting cannot be told what is not to be learnt
+            rows.append(("6-gram", f"{bits(baseline(loop.corpus))} (interpolated Kneser-Ney, same split)"))
     rows += [
         ("model", str(loop.run.path / "best.safetensors")),
         ("write", f"charrnn sample {model} --temp 0.8{place}"),
@@ -50,9 +52,9 @@ def bits(nats: float) -> str:
 def baseline(corpus: "Corpus") -> float:
     """Kneser-Ney 6-gram, in nats per character of the validation part that was watched."""
     from charrnn.evaluation.baselines import COUNTED_SYMBOLS, kneser_ney
-    from charrnn.training.watch import EVALUATED
+    from charrnn.training.watch import watched
 
-    held_out = corpus.validation[:EVALUATED]
+    held_out = watched(corpus)
     characters, _ = corpus.vocabulary.measure(held_out)
     nats = kneser_ney(corpus.train[-COUNTED_SYMBOLS:], held_out, len(corpus.vocabulary))
     return nats * len(held_out) / characters
@@ -91,15 +93,17 @@ def contents(examined: "Examination") -> dict[str, Any]:
 def costs(preparation: "Preparation") -> dict[str, Any]:
     """The dry run as numbers."""
     p, config = preparation, preparation.config
+    from charrnn.text.batches import windows_of
+
     assert p.cost is not None
-    window = config.batch_size * config.seq_length
+    windows = windows_of(p.corpus.train, p.corpus.vocabulary, config.batch_size, config.seq_length).windows
     return {
         "train_symbols": len(p.corpus.train),
         "validation_symbols": len(p.corpus.validation),
         "vocabulary": len(p.corpus.vocabulary),
         "parameters": p.parameters,
         "steps": config.steps,
-        "epochs": config.steps * window / (len(p.corpus.train) - 1),
+        "epochs": config.steps / windows,
         "expected_seconds": p.cost.step * config.steps,
         "memory_bytes": p.memory,
         "settings": config.model_dump(),
@@ -123,20 +127,15 @@ def config_lines(wish: "Wish", preparation: "Preparation") -> str:
 def figures(score: "Score") -> dict[str, Any]:
     """The numbers of a score, by the names that scripts rely on."""
     keys = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "characters", "bytes", "unknown")
-    return {key: getattr(score, key) for key in keys}
+    return {key: getattr(score, key) for key in (*keys, *(ANSWERS if score.records else ()))}
 
 
-def score_table(found: dict[str, Any], window: int | None) -> str:
-    """The same for people."""
-    from charrnn.evaluation.score import LANES, RUN_UP, SHORT
-
-    how = "state carried through the whole text"
-    if found["characters"] > SHORT:
-        how += f", in at most {LANES} lanes with a run-up of {RUN_UP} symbols"
-    if window:
-        how = f"windows of {window} symbols, each from nothing"
+def score_table(found: dict[str, Any], how: str) -> str:
+    """The same for people; `how` says how the text was read."""
     unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
+    answers = [(key.replace("_", " "), f"{found[key]:.1%}") for key in (*ANSWERS, "choice_accuracy") if key in found]
     rows = [
+        *answers,
         ("nats per character", f"{found['nats_per_char']:.4f}"),
         ("bits per character", f"{found['bits_per_char']:.4f}"),
         ("bits per byte", f"{found['bits_per_byte']:.4f}"),

@@ -1,12 +1,7 @@
 """text -> bits: how many nats a model needs for every character of a text, each counted exactly once.
 
-A text of n symbols is cut into segments, which are read side by side. A segment reads from `start` and scores from
-`scored`: what lies between is read only to bring the state up. The first symbol of the text has no context; it is
-charged ln V, a uniform choice, so that the total is the length of a code that could really be decoded.
-
-    carried     one segment: the state runs through the whole text
-    lanes       several segments, each after a run-up long enough that its state has forgotten where it began
-    cold        windows of N symbols, each from a zero state: the protocol of models with a context window
+A text is cut into segments (`segments.py`), which are read side by side. The first symbol of the text has no context;
+it is charged ln V, a uniform choice, so that the total is the length of a code that could really be decoded.
 
 A text of up to SHORT symbols is carried; a longer one goes through lanes, block by block, in memory that does not grow
 with it. Measured on tiny Shakespeare, a run-up of 512 symbols changes the mean by less than 1e-9 nats.
@@ -14,17 +9,18 @@ with it. Measured on tiny Shakespeare, a run-up of 512 symbols changes the mean 
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.evaluation.segments import RUN_UP, Segment, alone, carried, cold, lanes
+from charrnn.text.records import borders
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 CHUNK = 256  # steps between two looks at the world
-RUN_UP = 512
 SHORT = 10_000  # symbols; not worth the start-up of torch, nor a run-up
 LANES = 64
 BLOCK = 1 << 21  # symbols of a long text that are in memory
@@ -39,19 +35,24 @@ class Reader(Protocol):
     def initial_state(self, lanes: int) -> Any:
         """The state before anything was read."""
 
-    def surprisal(self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: Any) -> tuple[Any, Any]:
-        """Nats of every target, (T, B), and the state afterwards."""
+    def surprisal(
+        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: Any
+    ) -> tuple[Any, Any, Any]:
+        """Nats of every target, (T, B), whether it was the likeliest, (T, B), and the state afterwards."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a text cost. Everything else is derived from these five numbers, and parts add up."""
+    """What a text cost. Everything else is derived from these numbers, and parts add up."""
 
     nats: float = 0.0
     symbols: int = 0
     characters: int = 0
     bytes: int = 0
     unknown: int = 0  # characters that the model does not know: left out, or written as others
+    hits: int = 0  # of answers, symbols that the model found the likeliest
+    records: int = 0  # with an answer
+    exact: int = 0  # of them, those whose every symbol was the likeliest: what the model would answer
 
     def __add__(self, other: "Score") -> "Score":
         return Score(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -76,32 +77,24 @@ class Score:
         """Exp of the mean nats per symbol: between how many equal choices the model wavered."""
         return math.exp(min(700.0, self.nats / self.symbols)) if self.symbols else math.nan
 
+    @property
+    def accuracy(self) -> float:
+        """The share of an answer's symbols that were the likeliest."""
+        return self.hits / self.symbols if self.symbols else math.nan
 
-@dataclass(frozen=True)
-class Segment:
-    """Read the targets [start, end) from a zero state, count those of [scored, end)."""
-
-    start: int
-    scored: int
-    end: int
-
-
-def carried(symbols: int) -> list[Segment]:
-    """One segment: every target after the first."""
-    return [Segment(1, 1, symbols)] if symbols > 1 else []
+    @property
+    def exact_match(self) -> float:
+        """The share of answers that the model would have given, choosing the likeliest symbol each time."""
+        return self.exact / self.records if self.records else math.nan
 
 
-def lanes(symbols: int, count: int, run_up: int = RUN_UP) -> list[Segment]:
-    """At most `count` segments of equal length; all but the first have a run-up of at least `run_up` symbols."""
-    count = max(1, min(count, (symbols - 1) // (2 * run_up)))
-    length = -(-(symbols - 1 + (count - 1) * run_up) // count)
-    ends = [min(symbols, 1 + length + index * (length - run_up)) for index in range(count)] if symbols > 1 else []
-    return [Segment(end - length, before, end) for before, end in zip([1, *ends], ends, strict=False)]
+class Scored(NamedTuple):
+    """A part of a text: its symbols, the nats of each, and how many were unknown to the model."""
 
-
-def cold(symbols: int, window: int) -> list[Segment]:
-    """Windows of `window` targets, each starting from nothing."""
-    return [Segment(start, start, min(symbols, start + window)) for start in range(1, symbols, window)]
+    ids: Ids
+    nats: npt.NDArray[np.float64]  # not a number where a symbol does not count
+    unknown: int
+    hits: npt.NDArray[np.bool_]  # whether it was the likeliest
 
 
 def surprisals(
@@ -111,70 +104,111 @@ def surprisals(
     *,
     side_by_side: int = 64,
     poll: Callable[[], None] = lambda: None,
-) -> npt.NDArray[np.float64]:
-    """Nats of every symbol of `ids`, shape (n,). `poll` is called between chunks and may raise."""
-    nats = np.full(len(ids), math.log(reader.symbols))
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Nats of every symbol of `ids`, (n,), not a number where no segment scores it, and whether it was the likeliest.
+
+    `poll` is called between chunks and may raise.
+    """
+    nats, hits = np.full(len(ids), math.nan), np.zeros(len(ids), dtype=bool)
     for batch in _batches(segments, side_by_side):
-        starts = np.array([segment.start for segment in batch])
-        length, state = batch[0].end - batch[0].start, reader.initial_state(len(batch))
+        starts, ends = (np.array([getattr(each, key) for each in batch]) for key in ("start", "end"))
+        length, state = int((ends - starts).max()), reader.initial_state(len(batch))
         chunk = max(1, min(CHUNK, _LOGITS // (len(batch) * reader.symbols)))
         for offset in range(0, length, chunk):
             poll()
-            steps = np.arange(offset, min(offset + chunk, length))
-            places = steps[:, None] + starts[None, :]
-            found, state = reader.surprisal(ids[places - 1].astype(np.int64), ids[places].astype(np.int64), state)
-            counted = places >= np.array([segment.scored for segment in batch])
-            nats[places[counted]] = found[counted]
-    return nats
+            places = np.arange(offset, min(offset + chunk, length))[:, None] + starts
+            counted = (places >= np.array([segment.scored for segment in batch])) & (places < ends)
+            places = np.minimum(places, ends - 1)
+            window = ids[places - 1].astype(np.int64), ids[places].astype(np.int64)
+            found, likeliest, state = reader.surprisal(*window, state)
+            nats[places[counted]], hits[places[counted]] = found[counted], likeliest[counted]
+    return nats, hits
 
 
 def score_stream(
-    open_reader: Callable[[bool], Reader], pieces: Iterable[Ids], window: int | None = None
-) -> Iterator[tuple[Ids, npt.NDArray[np.float64]]]:
-    """Ids that come in pieces -> blocks of them with the nats of each; `open_reader` is told whether the text is short.
+    open_reader: Callable[[bool], Reader], pieces: Iterable[Ids], vocabulary: Vocabulary, window: int | None = None
+) -> Iterator[Scored]:
+    """Ids that come in pieces -> blocks of them with the nats of each; nothing is said of unknown symbols.
 
-    With a `window`, each of so many symbols starts from nothing.
+    `open_reader` is told whether the text is short. With a `window`, each of so many symbols starts from nothing.
     """
-    context = 1 if window else RUN_UP  # what a block after the first is shown of the one before
+    # What a block after the first is shown of the one before.
+    context = 1 if window or vocabulary.end_id is not None else RUN_UP
     size = BLOCK // (window or 1) * (window or 1) or window or BLOCK
-    blocks = _blocks(pieces, size + 1, size)  # the very first symbol is no target
+    blocks = _blocks(pieces, size + 1, size, vocabulary.end_id)  # the very first symbol is no target
     begun = list(islice(blocks, 2))
     short = len(begun) < 2 and sum(map(len, begun)) <= SHORT
     reader, before = open_reader(short), None
     for block in chain(begun, blocks):
         ids = block if before is None else np.concatenate((before, block))
-        whole = carried(len(ids)) if short else lanes(len(ids), LANES)
-        nats = surprisals(reader, ids, cold(len(ids), window) if window else whole, side_by_side=LANES)
-        yield block, nats[len(ids) - len(block) :]
+        if vocabulary.end_id is not None:
+            segments = alone(ids, vocabulary)
+        else:
+            whole = carried(len(ids)) if short else lanes(len(ids), LANES)
+            segments = cold(len(ids), window) if window else whole
+        nats, hits = surprisals(reader, ids, segments, side_by_side=LANES)
+        nats = charged(vocabulary, ids, nats, begins=before is None)
+        yield Scored(block, nats[len(ids) - len(block) :], 0, hits[len(ids) - len(block) :])
         before = ids[-context:]
 
 
-def total(vocabulary: Vocabulary, ids: Ids, nats: npt.NDArray[np.float64], unknown: int = 0) -> Score:
-    """The score of a text from the nats of its symbols."""
-    characters, size = vocabulary.measure(ids)
-    return Score(math.fsum(nats), len(ids), characters, size, unknown)
+def charged(
+    vocabulary: Vocabulary, ids: Ids, nats: npt.NDArray[np.float64], *, begins: bool
+) -> npt.NDArray[np.float64]:
+    """Nats in full: where a text `begins` a uniform choice, of an unknown character also which one it is."""
+    if begins and len(nats) and vocabulary.end_id is None:
+        nats[0] = math.log(len(vocabulary))
+    return np.asarray(nats + vocabulary.spelling * (ids == len(vocabulary.symbols)))
 
 
-def _blocks(pieces: Iterable[Ids], first: int, size: int) -> Iterator[Ids]:
-    """The same ids in blocks of `size`; the first has `first` of them, the last what is left."""
+def total(
+    vocabulary: Vocabulary,
+    ids: Ids,
+    nats: npt.NDArray[np.float64],
+    unknown: int = 0,
+    hits: npt.NDArray[np.bool_] | None = None,
+) -> Score:
+    """The score of a text from the nats of its symbols; those that have none do not count."""
+    counted = ~np.isnan(nats)
+    characters, size = vocabulary.measure(ids[counted])
+    score = Score(math.fsum(nats[counted]), int(counted.sum()), characters, size, unknown)
+    end_id, answer_id = vocabulary.end_id, vocabulary.answer_id
+    if hits is None or end_id is None or answer_id is None:
+        return score
+    lacking = int(ids[0] != end_id)  # a part after the first lacks the END before its first record
+    places = borders(np.insert(ids, 0, [end_id] * lacking), end_id, answer_id)
+    misses = np.cumsum(np.insert(counted & ~hits, 0, [False] * lacking))
+    exact = misses[places.last] == misses[places.asked]
+    return replace(score, hits=int(hits[counted].sum()), records=len(exact), exact=int(exact.sum()))
+
+
+def _blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
+    """The same ids in blocks of `size`; the first has `first` of them, the last what is left.
+
+    With an `end_id` each ends with one, and may be longer for it.
+    """
     kept: list[Ids] = []
     for piece in pieces:
         kept.append(piece)
         while sum(map(len, kept)) >= first:
-            ids = np.concatenate(kept)
-            yield ids[:first]
-            kept, first = [ids[first:]], size
+            ids, cut = np.concatenate(kept), first
+            if end_id is not None:
+                ends = np.flatnonzero(ids[first - 1 :] == end_id)
+                cut = first + int(ends[0]) if len(ends) else 0
+            kept = [ids[cut:]]
+            if not cut:
+                break
+            yield ids[:cut]
+            first = size
     if sum(map(len, kept)):
         yield np.concatenate(kept)
 
 
 def _batches(segments: list[Segment], side_by_side: int) -> Iterator[list[Segment]]:
-    """Neighbouring segments of equal length, at most `side_by_side` at a time."""
-    batch: list[Segment] = []
-    for segment in segments:
-        if batch and (len(batch) == side_by_side or segment.end - segment.start != batch[0].end - batch[0].start):
-            yield batch
-            batch = []
-        batch.append(segment)
-    if batch:
-        yield batch
+    """Neighbouring segments, which come longest first: `side_by_side` at a time, more of them where they are short."""
+    start = 0
+    while start < len(segments):
+        longest = segments[start].end - segments[start].start
+        count = side_by_side * max(1, CHUNK // max(1, longest))
+        yield segments[start : start + count]
+        start += count

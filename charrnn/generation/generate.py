@@ -68,7 +68,8 @@ def generate(
     """Write all requests, at most `lanes` at once, and yield their texts in order, after every `burst` symbols.
 
     Without a prompt a text begins as a line would: after a newline where the model knows one, else with a symbol drawn
-    uniformly. No symbol is given out twice, none is missing, whatever `lanes` and `burst`.
+    uniformly. Where texts are records it begins, prompt or not, as a record does. No symbol is given out twice, none is
+    missing, whatever `lanes` and `burst`.
     """
     coming = iter(requests)
     begun = list(islice(coming, lanes))
@@ -100,7 +101,7 @@ class _Board:
     """The lanes: one text in each, advancing together."""
 
     def __init__(self, network: Stepper, texts: list[Text]) -> None:
-        self.network, self.texts = network, texts
+        self.network, self.texts, self.vocabulary = network, texts, texts[0].vocabulary
         self.state = network.initial_state(len(texts))
         self.ids = np.zeros(len(texts), dtype=np.int64)
 
@@ -113,13 +114,22 @@ class _Board:
         choice = sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p
         for t in range(steps):
             logits, self.state = self.network.step(self.ids, self.state)
+            if self.vocabulary.unwritten:
+                logits[:, self.vocabulary.unwritten] = -np.inf
             drawn = draw(distribution(logits, *choice), uniform[t])
             nats[t] = surprisal(logits, drawn)
             self.ids = chosen[t] = np.where(forced[t] >= 0, forced[t], drawn)
+            self._end_records()
         for lane, text in enumerate(self.texts):
             if text.ending is None:
                 free = int((forced[:, lane] >= 0).sum())
                 text.add(chosen[free:, lane].tolist(), nats[free:, lane].tolist())
+
+    def _end_records(self) -> None:
+        """After the end of a record the next one begins from nothing, as it did in training."""
+        ended = self.ids == self.vocabulary.end_id
+        if ended.any():
+            self.state = self.network.select(self.state, np.where(ended, -1, np.arange(len(ended))))
 
     def _begin(self) -> None:
         """A lane with a new text starts from nothing, with the first symbol of its script."""

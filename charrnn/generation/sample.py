@@ -23,12 +23,13 @@ class Sampling:
         SettingsError: a value is out of bounds, or not a number.
     """
 
-    length: int = 500  # symbols
+    length: int = 500  # characters; bytes for the byte unit
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
     stops: tuple[bytes, ...] = ()
+    records: bool = False  # whether the end of a record ends a text
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -52,10 +53,13 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a text ended: `length` or `stop`; `nats` is -ln of its probability at temperature 1, stop string included."""
+    """How a text ended: `length`, `stop` or `record`; `nats` is -ln of its probability at temperature 1.
+
+    That includes the stop string, the end of the record, and a last word that was cut to the length.
+    """
 
     reason: str
-    symbols: int
+    characters: int  # bytes for the byte unit
     nats: float
     stop: bytes | None = None
 
@@ -100,33 +104,40 @@ class Text:
 
     def add(self, ids: Sequence[int], nats: Sequence[float]) -> None:
         """Take up symbols that were chosen; what comes after the end is dropped."""
-        ids = ids[: self.sampling.length - self.written]
-        stops = self.sampling.stops
-        for count in range(1, len(ids) + 1) if stops else (len(ids),):
-            new = slice(count - 1 if stops else 0, count)
-            self._held += self.vocabulary.to_bytes(ids[new])
-            self.written += len(ids[new])
-            for value in nats[new]:  # one by one: `sum` compensates, so its result would depend on the pieces
-                self.nats += value
-            place, stop = _find(self._held, stops)
-            if stop is not None:
-                self._sure += self._held[:place]
-                self.ending = Ending("stop", self.written, self.nats, stop)
+        for symbol, cost in zip(ids, nats, strict=True):
+            self.nats += cost  # one by one: `sum` compensates, so its result would depend on the pieces
+            if self.sampling.records and symbol == self.vocabulary.end_id:
+                self._end("record")
                 return
-            sure = len(self._held) - _overlap(self._held, stops)
+            text, length = self.vocabulary.to_bytes([symbol]), self.vocabulary.lengths[symbol]
+            room = self.sampling.length - self.written
+            self._held += text if length <= room else text.decode()[:room].encode()
+            self.written += min(length, room)
+            place, stop = _find(self._held, self.sampling.stops)
+            if stop is not None:
+                self._held = self._held[:place]
+                self._end("stop", stop)
+                return
+            if self.written == self.sampling.length:
+                self._end("length")
+                return
+            sure = len(self._held) - _overlap(self._held, self.sampling.stops)
             self._sure += self._held[:sure]
             self._held = self._held[sure:]
-        if self.written == self.sampling.length:
-            self._sure += self._held
-            self.ending = Ending("length", self.written, self.nats)
+
+    def _end(self, reason: str, stop: bytes | None = None) -> None:
+        self._sure += self._held
+        self.ending = Ending(reason, self.written, self.nats, stop)
 
 
 def _opening(vocabulary: Vocabulary, prompt: Ids, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    if vocabulary.end_id is not None:
+        return np.insert(np.asarray(prompt, dtype=np.int64), 0, vocabulary.end_id)
     if len(prompt):
         return np.asarray(prompt, dtype=np.int64)
     if "\n" in vocabulary.symbols:
         return np.array([vocabulary.symbols.index("\n")])
-    return generator.integers(len(vocabulary), size=1)
+    return generator.integers(len(vocabulary.symbols), size=1)
 
 
 def _find(text: bytes, stops: Sequence[bytes]) -> tuple[int, bytes | None]:

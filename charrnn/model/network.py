@@ -129,13 +129,14 @@ class TorchReader:
 
     def surprisal(
         self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
-    ) -> tuple[npt.NDArray[np.float64], NetworkState]:
-        """-ln p(target) in nats at every place: (T, B) and (T, B) -> (T, B)."""
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:
+        """-ln p(target) in nats at every place, and whether it was the likeliest: (T, B) and (T, B) -> (T, B) each."""
         with torch.no_grad():
             logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
             wanted = torch.from_numpy(targets).to(self.device)
             nats = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none")
-        return nats.view(wanted.shape).double().cpu().numpy(), state
+            hits = logits.gather(-1, wanted[..., None])[..., 0] >= logits.amax(-1)
+        return nats.view(wanted.shape).double().cpu().numpy(), hits.cpu().numpy(), state
 
 
 def open_reader(

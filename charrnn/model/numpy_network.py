@@ -158,8 +158,8 @@ class NumpyNetwork:
 
     def surprisal(
         self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
-    ) -> tuple[npt.NDArray[np.float64], NetworkState]:
-        """-ln p(target) in nats at every place: (T, B) and (T, B) -> (T, B)."""
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:
+        """-ln p(target) in nats at every place, and whether it was the likeliest: (T, B) and (T, B) -> (T, B) each."""
         features = np.empty((*inputs.shape, self.config.hidden), dtype=np.float32)
         for t, ids in enumerate(inputs):
             features[t], state = self._recur(ids, state)
@@ -167,7 +167,7 @@ class NumpyNetwork:
         logits = logits.reshape(*inputs.shape, -1).astype(np.float64)
         logits -= logits.max(axis=-1, keepdims=True)
         wanted = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-        return np.log(np.exp(logits).sum(axis=-1)) - wanted, state
+        return np.log(np.exp(logits).sum(axis=-1)) - wanted, wanted >= 0, state
 
     def agrees(self, lanes: int) -> bool:
         """Whether a lane's logits are the same, bit for bit, read alone and beside `lanes` - 1 others: tried out.

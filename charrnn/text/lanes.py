@@ -22,11 +22,15 @@ from charrnn.text.vocabulary import Ids
 
 @dataclass(frozen=True)
 class Window:
-    """One batch: `targets` is `inputs` one symbol later; `fresh` marks lanes whose state must start at zero."""
+    """One batch: `targets` is `inputs` one symbol later; `fresh` marks lanes whose state must start at zero.
+
+    Of records, `counted` (T, B) marks the targets that stand for something: others are padding, or a question.
+    """
 
     inputs: npt.NDArray[np.int64]  # (T, B)
     targets: npt.NDArray[np.int64]  # (T, B)
     fresh: npt.NDArray[np.bool_]  # (B,)
+    counted: npt.NDArray[np.bool_] | None = None  # None: all
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ class Lanes:
         """Windows of one epoch (W)."""
         return (len(self.ids) - 1) // (self.batch_size * self.seq_length)
 
-    def epoch(self, step: int) -> int:
-        """The epoch that `step` belongs to."""
-        return step // self.windows
+    @property
+    def symbols(self) -> int:
+        """Symbols that are read in one epoch."""
+        return self.windows * self.batch_size * self.seq_length
 
     def offset(self, epoch: int) -> int:
         """Where lane 0 begins in `epoch`."""

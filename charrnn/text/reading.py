@@ -15,13 +15,15 @@ import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from charrnn.errors import DataError, MissingInputError, SettingsError, unreadable
 from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
 from charrnn.text.places import STDIN, is_folder, places
+from charrnn.text.records import LINES, Records
+from charrnn.text.vocabulary import END
 
 PIECE = 1 << 20  # bytes
 COMPRESSED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -36,6 +38,7 @@ class Source:
     decoding: Decoding = field(default_factory=Decoding)
     glob: str | None = None
     exclude: tuple[str, ...] = ()
+    records: Records | None = None
 
     def readable_again(self) -> bool:
         """Whether nothing of it is a pipe."""
@@ -53,22 +56,25 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
         DataError: a file is not text in this encoding; a folder or pattern holds no text.
     """
     check_encoding(source.decoding.encoding)
-    if source.unit == "byte" and source.decoding.newlines != "keep":
-        raise SettingsError("--newlines lf needs characters", "raw bytes are learnt as they are", "leave it away")
+    if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
+        what = "--newlines lf needs" if source.records is None else "records need"
+        raise SettingsError(f"{what} characters", "raw bytes are learnt as they are", "leave it away, or --unit byte")
     told: list[str] = []
+    if source.records is not None:
+        yield END
     for argument in source.arguments:
         found, passed = 0, []
         lenient = is_folder(argument)
         for name in places(argument, source.glob, source.exclude):
             said: list[str] = []
             pieces = _text_of(name, source, said)
-            try:
-                yield from _whole(name, pieces) if lenient else pieces
-            except DataError:
-                if not lenient:
-                    raise
-                passed.append(name)
-                continue
+            if lenient:
+                try:
+                    pieces = iter(_whole(name, pieces))
+                except DataError:
+                    passed.append(name)
+                    continue
+            yield from pieces if source.records is None else source.records.marked(name, pieces)
             found, told = found + 1, told + said
         if passed:
             what = f"passed over {_files(len(passed))} in {argument} that hold no {source.decoding.encoding} text"
@@ -83,7 +89,12 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
 
 
 def _text_of(name: str, source: Source, notices: list[str]) -> Iterator[str | bytes]:
-    return stream_bytes(name) if source.unit == "byte" else decode(name, stream_bytes(name), source.decoding, notices)
+    if source.unit == "byte":
+        return stream_bytes(name)
+    how = source.decoding
+    if source.records is not None and source.records.separator in LINES:  # a line ends however its file says so
+        how = replace(how, newlines="lf")
+    return decode(name, stream_bytes(name), how, notices)
 
 
 def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress
+from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig
 from charrnn.errors import CharrnnError, OutputError, StorageError
+from charrnn.progress import CorpusFacts, Progress
 from charrnn.report.events import Listener, Notice, Saved
 from charrnn.text.corpus import Corpus
 from charrnn.training.distributed import ALONE, Group
@@ -82,6 +83,7 @@ class Keeper:
                 fingerprint=self.corpus.fingerprint,
                 train_symbols=len(self.corpus.train),
                 validation_symbols=len(self.corpus.validation),
+                test_symbols=len(self.corpus.test),
             ),
             progress=progress.model_copy(),
             weights=self.learner.average_weights(),

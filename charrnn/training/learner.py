@@ -26,6 +26,7 @@ from charrnn.training.optimizer import build_optimizer, moments, update_average
 from charrnn.training.schedule import dropout_share, learning_rate
 
 Arrays = dict[str, npt.NDArray[Any]]
+_IGNORED = -100  # a target that is not counted, as cross_entropy has it
 
 
 class Learner:
@@ -62,30 +63,40 @@ class Learner:
         The hidden state is carried from window to window and cut from the graph: truncated backpropagation through
         time (Williams and Peng 1990). Lanes that start over start from zeros.
         """
-        inputs, targets = (self._to_device(ids[:, self.share]) for ids in (window.inputs, window.targets))
-        if window.fresh.any():
-            kept = self._to_device(~window.fresh[self.share]).to(self.state[0][0].dtype)[:, None]
+        lanes = window.inputs.shape[1]
+        share = self.group.share(lanes)
+        targets = window.targets if window.counted is None else np.where(window.counted, window.targets, _IGNORED)
+        inputs, wanted = (self._to_device(ids[:, share]) for ids in (window.inputs, targets))
+        if window.fresh.all():
+            self.state = self.network.initial_state(share.stop - share.start)
+        elif window.fresh.any():
+            kept = self._to_device(~window.fresh[share]).to(self.state[0][0].dtype)[:, None]
             self.state = [tuple(part * kept for part in layer) for layer in self.state]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits, state = self.replica(inputs, self.state, self._masks(index))
-        loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            logits, state = self.replica(inputs, self.state, self._masks(index, lanes, share))
+        every = window.counted is None
+        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="mean" if every else "sum")
+        if window.counted is not None:  # the mean over all processes, of which each may count another number
+            loss = loss * (self.group.size / max(1, int(window.counted.sum())))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = self._descend(index)
         self.state = [tuple(part.detach().float() for part in layer) for layer in state]
+        if lanes != self.config.batch_size:  # a batch of short records, which ends with its only window
+            self.state = self.network.initial_state(self.share.stop - self.share.start)
         return self.group.mean(loss.detach()), norm
 
-    def _masks(self, index: int) -> list[Masks]:
-        """Dropout's masks of step `index`, one pair for each layer, of this process's lanes."""
+    def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:
+        """Dropout's masks of step `index`, one pair for each layer, of this process's `own` lanes."""
         c, share = self.config, dropout_share(index, start=self.config.dropout_start, steps=self.config.steps)
         rates = {UNITS: share * c.dropout, WEIGHTS: share * c.weight_drop}
-        shapes = {UNITS: (c.batch_size, c.hidden), WEIGHTS: (CELL_GATES[c.cell] * c.hidden, c.hidden)}
+        shapes = {UNITS: (lanes, c.hidden), WEIGHTS: (CELL_GATES[c.cell] * c.hidden, c.hidden)}
 
         def mask(layer: int, what: int) -> Tensor | None:
             if rates[what] == 0:
                 return None
             drawn = dropout_mask(*shapes[what], rates[what], seed=c.seed, step=index, layer=layer, what=what)
-            return self._to_device(drawn[self.share] if what == UNITS else drawn)
+            return self._to_device(drawn[own] if what == UNITS else drawn)
 
         return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in range(c.layers)]
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from charrnn.checkpoint import Arrays, Progress
+from charrnn.checkpoint import Arrays
 from charrnn.config import RunConfig, parse_duration
 from charrnn.config_file import write_config_file
 from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageError
+from charrnn.progress import Progress
 from charrnn.report.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
+from charrnn.text.batches import RecordBatches, windows_of
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.training.distributed import Group
@@ -52,6 +54,7 @@ class Loop:
     saved: tuple[int | None, ...] = ()  # what had been done by the newest checkpoint
     clock: float = field(default_factory=time.monotonic)  # when training last began or was reported
     marker: tuple[int, float] = (0, 0.0)  # step and seconds at the last replanning of this session
+    windows: Lanes | RecordBatches = field(init=False)
     pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # losses and norms not looked at yet
 
     @property
@@ -68,11 +71,12 @@ class Loop:
             StorageError: the last save failed; the checkpoint before it is whole.
         """
         config = self.config
-        windows = Lanes(self.corpus.train, config.batch_size, config.seq_length, config.seed)
+        shape = config.batch_size, config.seq_length
+        self.windows = windows_of(self.corpus.train, self.corpus.vocabulary, *shape, config.seed)
         self.clock, self.marker = time.monotonic(), (self.progress.step, self.progress.seconds)
         while True:
             try:
-                self._learn(windows)
+                self._learn()
                 break
             except DivergedError as error:
                 self._roll_back(error)
@@ -83,7 +87,8 @@ class Loop:
         p = self.progress
         self.emit(Finished(p.step, self.run.path.name, p.seconds, p.epoch, p.validation_nats, p.best_nats, p.best_step))
 
-    def _learn(self, windows: Lanes) -> None:
+    def _learn(self) -> None:
+        windows = self.windows
         self._observe()
         while self.progress.step < self.config.steps:
             self.interruption.check(self.group.agree)
@@ -123,10 +128,10 @@ class Loop:
         norm, p, now = self._settle(), self.progress, time.monotonic()
         elapsed, self.clock = now - self.clock, now
         p.seconds += elapsed
-        loss, speed = p.loss_sum / p.loss_count, p.loss_count * self.config.batch_size * self.config.seq_length
+        loss, read = p.loss_sum / p.loss_count, p.loss_count * self.windows.symbols / self.windows.windows
         rate = self.learner.optimizer.param_groups[0]["lr"]
         self.corpus.release()
-        self.emit(Trained(p.step, p.epoch, loss, norm, rate, speed / max(elapsed, 1e-9), p.seconds))
+        self.emit(Trained(p.step, p.epoch, loss, norm, rate, read / max(elapsed, 1e-9), p.seconds))
         if p.last_loss is not None and loss > SPIKE * p.last_loss:
             self.emit(
                 Notice(p.step, f"warning: the loss jumped from {p.last_loss:.3f} to {loss:.3f}; training goes on")

@@ -13,8 +13,8 @@ from typing import Any
 
 from charrnn.config import LARGEST, RunConfig, Wish, parse_duration
 from charrnn.errors import SettingsError
+from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
-from charrnn.text.lanes import Lanes
 from charrnn.training.distributed import ALONE, Group
 from charrnn.training.learner import Learner
 from charrnn.training.settings import DEFAULT_SECONDS, Choices, longest
@@ -38,12 +38,12 @@ class Cost:
 def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
     """Make a few throw-away steps and one evaluation; what rank 0 saw counts."""
     learner = Learner(config, len(corpus.vocabulary), group)
-    lanes = Lanes(corpus.train, config.batch_size, config.seq_length, config.seed)
+    windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
     began = time.monotonic()
     while len(times) < _WARM + 2 or group.first(lambda: len(times) < _MOST and time.monotonic() - began < _SECONDS):
         before = time.monotonic()
-        learner.step(lanes.window(len(times)), len(times))[0].item()
+        learner.step(windows.window(len(times)), len(times))[0].item()
         times.append(time.monotonic() - before)
     before = time.monotonic()
     if len(corpus.validation) > 1:
@@ -61,7 +61,7 @@ def needs_measuring(wish: Wish) -> bool:
 def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, seconds_left: float) -> RunConfig:
     """Fill in everything that is counted in steps. `cost` may be None if nothing was asked for in seconds."""
     values = dict(choices.values)
-    windows = (len(corpus.train) - 1) // (values["batch_size"] * values["seq_length"])
+    windows = windows_of(corpus.train, corpus.vocabulary, values["batch_size"], values["seq_length"]).windows
     values["steps"] = _length(choices, wish, corpus, windows, cost, seconds_left)
     number = evaluations(cost, values["steps"])
     if wish.get("warmup") is None:

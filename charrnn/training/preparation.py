@@ -17,8 +17,9 @@ from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.config import RunConfig, Wish, parameter_shapes
 from charrnn.errors import DataError, SettingsError
 from charrnn.evaluation.baselines import COUNTED_SYMBOLS
-from charrnn.text.corpus import Corpus, Tell, read_corpus, source_of
+from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
 from charrnn.text.reading import COMPRESSED
+from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
 from charrnn.training.distributed import ALONE, Group
@@ -139,8 +140,8 @@ def corpus_of(
     """The corpus that a wish or a recorded configuration names."""
     return read_corpus(
         source_of(values),
-        validation=values.get("validation"),
-        fraction=values.get("validation_fraction"),
+        split_of(values),
+        min_count=values.get("min_count"),
         known=known,
         cache=request.cache,
         tell=request.tell,

@@ -12,10 +12,11 @@ from contextlib import ExitStack, contextmanager
 import torch
 
 from charrnn import __version__
-from charrnn.checkpoint import Checkpoint, Progress
+from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig, Wish
 from charrnn.config_file import write_config_file
 from charrnn.errors import SettingsError
+from charrnn.progress import Progress
 from charrnn.report.events import Event, Listener, Notice, Reached, RunRecord, Started
 from charrnn.text.corpus import Corpus
 from charrnn.training.distributed import ALONE, Group

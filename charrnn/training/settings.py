@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from charrnn.config import RunConfig, Wish
+from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
-from charrnn.text.lanes import fit
 from charrnn.training.machine import best_precision, usable_device
 
 DEFAULT_SECONDS = 120.0
@@ -96,6 +96,9 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1
     why = f"for {train:,} training symbols" + (f" in {seconds:g} s" if seconds else "")
     chosen = Choices()
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
+    if corpus.vocabulary.unit == "word":
+        words = f"{sum(len(symbol) > 1 for symbol in corpus.vocabulary.symbols):,} words; others are spelled"
+        chosen.choose(wish, "min_count", corpus.min_count, words)
     chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones at equal time")
     for key in ("hidden", "embedding", "dropout", "learning_rate"):
         chosen.choose(wish, key, getattr(size, key), why)
@@ -111,17 +114,16 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1
     even = math.ceil((64 if on_gpu else size.lanes) / processes) * processes
     lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)
     window = chosen.choose(wish, "seq_length", 128 if on_gpu else 64, "long enough for truncated BPTT")
-    fitting = fit(train, lanes, window, processes)
-    chosen.values["batch_size"], chosen.values["seq_length"] = fitting
-    if (lanes, window) != fitting:
-        shrunk = "{} x {}".format(*fitting)
+    fits = fitting(corpus.train, corpus.vocabulary, lanes, window, processes)
+    chosen.values["batch_size"], chosen.values["seq_length"] = fits
+    if (lanes, window) != fits:
+        shrunk = "{} x {}".format(*fits)
         chosen.reasons["batch_size"] = f"shrunk to {shrunk}: the text has only {train:,} training symbols"
     chosen.values |= {
         key: value for key, value in wish.values.items() if key in RunConfig.model_fields and key not in chosen.values
     }
     chosen.values["corpus"] = [absolute(place) for place in wish.values["corpus"]]
-    if wish.get("validation"):
-        chosen.values["validation"] = absolute(wish.get("validation"))
+    chosen.values |= {key: absolute(wish.get(key)) for key in ("validation", "test") if wish.get(key)}
     return chosen
 
 

@@ -13,18 +13,16 @@ from charrnn.evaluation.score import (
     CHUNK,
     SHORT,
     Score,
-    Segment,
-    carried,
-    cold,
-    lanes,
     score_stream,
     surprisals,
     total,
 )
+from charrnn.evaluation.segments import Segment, carried, cold, lanes
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.vocabulary import Vocabulary
 
 LN2 = math.log(2)
+FIVE = Vocabulary.of("abcde")
 
 
 class Remembering:
@@ -49,7 +47,7 @@ class Remembering:
         for t in range(len(inputs)):
             state = 0.9 * state + inputs[t] + 1
             nats[t] = state / 100 + targets[t]
-        return nats, state
+        return nats, targets == 0, state
 
 
 def by_loop(ids, resets=()):
@@ -123,8 +121,10 @@ def test_segments_of_short_texts_worked_out_by_hand(segments, expected):
 @pytest.mark.parametrize("n", [0, 1, 2, 3, CHUNK, CHUNK + 1, CHUNK + 2, 3 * CHUNK + 5])
 def test_carried_score_is_that_of_a_plain_loop(n):
     ids, reader = random_ids(n), Remembering()
-    nats = surprisals(reader, ids, carried(n))
-    np.testing.assert_allclose(nats, by_loop(ids), rtol=0, atol=1e-12)
+    nats, hits = surprisals(reader, ids, carried(n))
+    np.testing.assert_allclose(nats[1:], by_loop(ids)[1:], rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(hits[1:], ids[1:] == 0)
+    assert np.isnan(nats[:1]).all()
     assert reader.widths == [1] * (n > 1)
 
 
@@ -132,9 +132,9 @@ def test_carried_score_is_that_of_a_plain_loop(n):
 @pytest.mark.parametrize(("n", "window"), [(20, 1), (20, 6), (20, 19), (20, 50), (700, 300), (1, 4)])
 def test_cold_windows_start_from_nothing(n, window, side_by_side):
     ids, reader = random_ids(n), Remembering()
-    nats = surprisals(reader, ids, cold(n, window), side_by_side=side_by_side)
-    np.testing.assert_allclose(nats, by_loop(ids, resets=range(1, n, window)), rtol=0, atol=1e-12)
-    assert max(reader.widths, default=0) <= side_by_side
+    nats, _ = surprisals(reader, ids, cold(n, window), side_by_side=side_by_side)
+    np.testing.assert_allclose(nats[1:], by_loop(ids, resets=range(1, n, window))[1:], rtol=0, atol=1e-12)
+    assert max(reader.widths, default=0) <= side_by_side * max(1, CHUNK // window)
 
 
 @pytest.mark.parametrize("side_by_side", [1, 3, 64])
@@ -145,21 +145,22 @@ def test_lanes_score_after_their_run_up(side_by_side):
     """
     ids = random_ids(1500)
     segments = lanes(len(ids), 5, 20)
-    nats = surprisals(Remembering(), ids, segments, side_by_side=side_by_side)
+    nats, _ = surprisals(Remembering(), ids, segments, side_by_side=side_by_side)
     assert len(segments) == 5
     for segment in segments:
         expected = by_loop(ids, resets=[segment.start])
         np.testing.assert_allclose(
             nats[segment.scored : segment.end], expected[segment.scored : segment.end], rtol=0, atol=1e-12
         )
-    assert 0.1 * 0.9**21 <= np.abs(nats - by_loop(ids)).max() <= 0.5 * 0.9**21
+    assert 0.1 * 0.9**21 <= np.abs(nats - by_loop(ids))[1:].max() <= 0.5 * 0.9**21
 
 
 def test_first_symbol_is_charged_a_uniform_choice():
-    """Every protocol: a code of the text could really be decoded."""
-    ids = random_ids(40)
-    for segments in (carried(40), cold(40, 7), lanes(40, 3, 4)):
-        assert surprisals(Remembering(), ids, segments)[0] == math.log(5)
+    """Whatever the protocol: a code of the text could really be decoded."""
+    for window in (None, 7):
+        (part,) = score_stream(lambda short: Remembering(), [random_ids(40)], FIVE, window)
+        assert part.nats[0] == math.log(5)
+        assert not np.isnan(part.nats).any()
 
 
 def test_scoring_can_be_interrupted_between_chunks():
@@ -185,8 +186,8 @@ def test_lanes_and_one_carried_state_agree_for_a_real_network():
         for name, shape in parameter_shapes(config, 5).items()
     }
     reader, ids = NumpyNetwork(config, 5, weights), random_ids(2000)
-    expected = surprisals(reader, ids, carried(2000))
-    close, rough = (surprisals(reader, ids, lanes(2000, 8, run_up)) for run_up in (100, 1))
+    expected = surprisals(reader, ids, carried(2000))[0][1:]
+    close, rough = (surprisals(reader, ids, lanes(2000, 8, run_up))[0][1:] for run_up in (100, 1))
     assert np.abs(close - expected).max() < 1e-4
     assert np.abs(rough - expected).max() > 1e-2
     assert abs(close.mean() - expected.mean()) < 1e-6
@@ -244,10 +245,12 @@ def test_a_short_text_scores_the_same_in_pieces(n, ends, window):
         asked.append(short)
         return Remembering()
 
-    parts = list(score_stream(open_reader, cut(ids, [min(end, n) for end in ends]), window))
-    expected = surprisals(Remembering(), ids, cold(n, window) if window else carried(n))
-    np.testing.assert_array_equal(np.concatenate([ids[:0], *(part for part, _ in parts)]), ids)
-    np.testing.assert_allclose(np.concatenate([[], *(nats for _, nats in parts)]), expected, rtol=0, atol=1e-12)
+    parts = list(score_stream(open_reader, cut(ids, [min(end, n) for end in ends]), FIVE, window))
+    expected, hits = surprisals(Remembering(), ids, cold(n, window) if window else carried(n))
+    expected[:1] = math.log(5)
+    np.testing.assert_array_equal(np.concatenate([ids[:0], *(part.ids for part in parts)]), ids)
+    np.testing.assert_allclose(np.concatenate([[], *(part.nats for part in parts)]), expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(np.concatenate([hits[:0], *(part.hits for part in parts)]), hits)
     assert asked == [True]
 
 
@@ -257,17 +260,18 @@ def test_a_long_text_scores_the_same_in_blocks(monkeypatch, size, window):
     """Windows exactly; lanes as with a run-up that 0.9**512 has faded over, which is nothing in 64 bits."""
     monkeypatch.setattr("charrnn.evaluation.score.BLOCK", size)
     ids = random_ids(30_000)
-    parts = list(score_stream(lambda short: Remembering(), cut(ids, [10, 9_999, 20_000]), window))
-    expected = surprisals(Remembering(), ids, cold(len(ids), window) if window else carried(len(ids)))
-    np.testing.assert_array_equal(np.concatenate([part for part, _ in parts]), ids)
-    np.testing.assert_allclose(np.concatenate([nats for _, nats in parts]), expected, rtol=0, atol=1e-12)
-    assert max(len(part) for part, _ in parts) <= max(size, window or 0) + 1
+    parts = list(score_stream(lambda short: Remembering(), cut(ids, [10, 9_999, 20_000]), FIVE, window))
+    expected, _ = surprisals(Remembering(), ids, cold(len(ids), window) if window else carried(len(ids)))
+    expected[0] = math.log(5)
+    np.testing.assert_array_equal(np.concatenate([part.ids for part in parts]), ids)
+    np.testing.assert_allclose(np.concatenate([part.nats for part in parts]), expected, rtol=0, atol=1e-12)
+    assert max(len(part.ids) for part in parts) <= max(size, window or 0) + 1
 
 
 def test_which_network_reads_depends_on_the_length_only():
     asked = []
     for n in (0, 1, SHORT, SHORT + 1):
-        list(score_stream(lambda short: asked.append(short) or Remembering(), [random_ids(n)]))
+        list(score_stream(lambda short: asked.append(short) or Remembering(), [random_ids(n)], FIVE))
     assert asked == [True, True, True, False]
 
 
@@ -282,9 +286,9 @@ def test_no_more_than_two_blocks_are_read_ahead(monkeypatch):
             yield random_ids(500)
 
     done = 0
-    for ids, _ in score_stream(lambda short: Remembering(), pieces()):
+    for part in score_stream(lambda short: Remembering(), pieces(), FIVE):
         assert given - done <= 2 * 1000 + 500 + 1
-        done += len(ids)
+        done += len(part.ids)
     assert done == 100_000
 
 
@@ -301,6 +305,6 @@ def test_a_large_alphabet_is_read_in_shorter_chunks():
     surprisals(Wide(), random_ids(4000), cold(4000, 100))
 
 
-@given(numbers=st.lists(st.tuples(*[st.integers(0, 1000)] * 5), min_size=1, max_size=5))
+@given(numbers=st.lists(st.tuples(*[st.integers(0, 1000)] * 8), min_size=1, max_size=5))
 def test_scores_of_parts_add_up(numbers):
     assert sum((Score(*each) for each in numbers), Score()) == Score(*map(sum, zip(*numbers, strict=True)))

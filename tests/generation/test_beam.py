@@ -9,8 +9,11 @@ from charrnn.config import ModelConfig, parameter_shapes
 from charrnn.generation.beam import continuations
 from charrnn.generation.choose import softmax
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.text.vocabulary import Vocabulary
 
 TABLE = np.array([[0.5, 0.4, 0.1], [0.1, 0.0, 0.9], [0.3, 0.3, 0.4]])  # p(next | last)
+
+ABC = Vocabulary.of("abc")
 
 
 class Markov:
@@ -28,7 +31,7 @@ class Markov:
 
 
 def found(network, text, steps, width):
-    return [(tuple(ids.tolist()), probability) for ids, probability in continuations(network, text, steps, width)]
+    return [(tuple(ids.tolist()), probability) for ids, probability in continuations(network, ABC, text, steps, width)]
 
 
 @pytest.mark.parametrize(

@@ -250,12 +250,13 @@ def test_reader_steps_and_scores_without_dropout_in_either_mode(training):
     ids, targets = random_ids().numpy(), random_ids(seed=3).numpy()
     expected = -F.log_softmax(network(torch.from_numpy(ids), network.initial_state(B))[0].double(), dim=-1)
     reader = TorchReader(network.train(training))
-    nats, end = reader.surprisal(ids, targets, reader.initial_state(B))
+    nats, hits, end = reader.surprisal(ids, targets, reader.initial_state(B))
     state = reader.initial_state(B)
     for t in range(T):
         logits, state = reader.step(ids[t], state)
         stepped = -F.log_softmax(torch.from_numpy(logits).double(), dim=-1)[range(B), targets[t]]
         np.testing.assert_allclose(nats[t], stepped, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(hits[t], logits.argmax(axis=-1) == targets[t])
         np.testing.assert_allclose(nats[t], expected.detach()[t, range(B), targets[t]], rtol=0, atol=1e-5)
     assert_same(flat(state), flat(end), 1e-5)
     assert not any(part.requires_grad for part in flat(end))

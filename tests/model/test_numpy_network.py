@@ -93,13 +93,14 @@ def test_surprisal_is_what_stepping_and_a_softmax_give(cell, embedding):
     config = model(cell, embedding=embedding)
     network = NumpyNetwork(config, V, random_network(config).weights())
     ids = np.random.default_rng(1).integers(V, size=(T + 3, 3))
-    _, middle = network.surprisal(ids[:2], ids[1:3], network.initial_state(3))
-    nats, end = network.surprisal(ids[2:-1], ids[3:], middle)
+    _, _, middle = network.surprisal(ids[:2], ids[1:3], network.initial_state(3))
+    nats, hits, end = network.surprisal(ids[2:-1], ids[3:], middle)
     logits, state = read_by_steps(network, ids[:-1])
     powers = np.exp(logits.astype(np.float64))
     chosen = np.take_along_axis(powers / powers.sum(axis=-1, keepdims=True), ids[3:, :, None], axis=-1)[..., 0]
     np.testing.assert_allclose(nats, -np.log(chosen), rtol=0, atol=1e-5)
     np.testing.assert_allclose(flat(end), state, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(hits, logits.argmax(axis=-1) == ids[3:])
     assert nats.dtype == np.float64
 
 
@@ -126,7 +127,7 @@ def test_extreme_weights_saturate_without_a_warning(cell):
     network = NumpyNetwork(config, V, weights)
     with np.errstate(all="raise", under="ignore"):
         logits, state = network.step(np.array([0]), network.initial_state(1))
-        nats, _ = network.surprisal(np.array([[1], [2]]), np.array([[2], [3]]), state)
+        nats, _, _ = network.surprisal(np.array([[1], [2]]), np.array([[2], [3]]), state)
     assert np.isfinite(logits).all()
     assert np.isfinite(nats).all()
     assert (nats >= 0).all()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn.errors import DataError, OutputError
 from charrnn.text import corpus as corpora
+from charrnn.text import survey
 from charrnn.text.corpus import build_corpus, source_of
 from charrnn.text.store import stored
 from charrnn.text.vocabulary import Vocabulary
@@ -17,10 +18,9 @@ from charrnn.text.vocabulary import Vocabulary
 few = settings(max_examples=100, deadline=None)
 
 
-def read_corpus(places, unit="char", encoding="utf-8", **options):
-    return corpora.read_corpus(
-        source_of({"corpus": list(map(str, places)), "unit": unit, "encoding": encoding}), **options
-    )
+def read_corpus(places, unit="char", encoding="utf-8", validation=None, fraction=None, **options):
+    source = source_of({"corpus": list(map(str, places)), "unit": unit, "encoding": encoding})
+    return corpora.read_corpus(source, corpora.Split(validation, fraction=fraction), **options)
 
 
 def fingerprint(content: str) -> str:
@@ -181,7 +181,7 @@ def test_ids_are_one_array_split_in_place():
 @pytest.fixture
 def small(monkeypatch):
     """Every text of more than 100 symbols is large."""
-    monkeypatch.setattr(corpora, "SMALL", 100)
+    monkeypatch.setattr(survey, "SMALL", 100)
     monkeypatch.setattr("charrnn.text.reading.PIECE", 64)
 
 
@@ -252,13 +252,13 @@ def test_a_large_text_from_a_pipe_is_kept_for_its_second_reading(small, tmp_path
 
 def test_a_text_that_changes_while_it_is_read_is_refused(small, tmp_path, monkeypatch):
     path = Path(file(tmp_path, "text", text_of(1000)))
-    honest = corpora._Survey.encoded
+    honest = survey.Survey.encoded
 
-    def later(survey, vocabulary):
+    def later(self, *arguments):
         path.write_text(text_of(1000)[::-1])
-        return honest(survey, vocabulary)
+        return honest(self, *arguments)
 
-    monkeypatch.setattr(corpora._Survey, "encoded", later)
+    monkeypatch.setattr(survey.Survey, "encoded", later)
     with pytest.raises(DataError, match="changed while it was read"):
         read_corpus([path], cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.ids"))
@@ -283,7 +283,7 @@ def test_a_cache_that_cannot_be_written_is_said(small, tmp_path):
 
 
 def test_how_far_the_reading_is_is_told_now_and_then(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(corpora, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(survey, "_TELL_SECONDS", 0.0)
     told = []
     read_corpus([file(tmp_path, "text", text_of(1000))], cache=tmp_path / "cache", tell=told.append)
     assert "read 64 symbols of the text" in told

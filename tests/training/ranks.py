@@ -17,7 +17,7 @@ import torch
 
 from charrnn import errors
 from charrnn.config import RunConfig
-from charrnn.evaluation.score import lanes
+from charrnn.evaluation.segments import lanes
 from charrnn.model.network import CharRNN
 from charrnn.text.corpus import build_corpus
 from charrnn.text.lanes import Lanes

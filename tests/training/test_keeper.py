@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from charrnn.checkpoint import Progress, read_checkpoint
+from charrnn.checkpoint import read_checkpoint
 from charrnn.config import RunConfig, Wish
 from charrnn.errors import OutputError, StorageError
+from charrnn.progress import Progress
 from charrnn.report.events import Finished, Notice, Saved
 from charrnn.text.corpus import build_corpus
 from charrnn.training import keeper as keeper_module

@@ -9,8 +9,10 @@ from torch.nn import functional as F
 
 from charrnn.config import RunConfig
 from charrnn.model.cells import CELLS
+from charrnn.text.batches import windows_of
 from charrnn.text.corpus import build_corpus
 from charrnn.text.lanes import Lanes, Window
+from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 from charrnn.training.learner import Learner
 from charrnn.training.watch import live_sample, validation_nats
 
@@ -116,7 +118,7 @@ def test_number_of_steps_is_needed_to_resume():
 
 def masks(learner, index):
     """Of every layer: the units', then the weights'."""
-    return [mask.numpy() for layer in learner._masks(index) for mask in layer]
+    return [mask.numpy() for layer in learner._masks(index, 3, slice(0, 3)) for mask in layer]
 
 
 def test_masks_of_a_step_depend_on_nothing_that_was_drawn_before():
@@ -142,7 +144,7 @@ def test_masks_of_the_right_steps_are_needed_to_resume(monkeypatch):
     """Negative control: a resumed run with the masks of another step ends elsewhere."""
     unbroken, halfway = (whole(trained(config(), steps), steps) for steps in (STEPS, HALF))
     right = Learner._masks
-    monkeypatch.setattr(Learner, "_masks", lambda self, index: right(self, index - 1))
+    monkeypatch.setattr(Learner, "_masks", lambda self, index, *rest: right(self, index - 1, *rest))
     assert any(name.startswith("weights.") for name in differing(resumed(config(), halfway), unbroken))
 
 
@@ -257,3 +259,55 @@ def test_learner_learns(cell, precision):
     losses = train(Learner(wanted, V), 0, 120)
     assert abs(losses[0] - np.log(V)) < 0.7
     assert np.mean(losses[-6:]) < losses[0] / 3
+
+
+# Records
+
+
+RECORDS = Vocabulary("char", (END, "a", "b", "c", ANSWER), end="\n", answer="=")
+
+
+def test_a_step_on_records_follows_the_mean_over_their_answers():
+    """Against every record by itself, whole and unpadded, from a fresh state."""
+    texts = "ab=c", "c=ba", "=a", "b=", "abc=abcabca"
+    plain = config(dropout=0.0, ema=0.0, batch_size=5, seq_length=12, clip=1e9)
+    other = Learner(plain, len(RECORDS))
+    losses = []
+    for text in texts:
+        ids = torch.from_numpy(RECORDS.encode(END + text.replace("=", ANSWER) + END).astype(np.int64))
+        logits, _ = other.network(ids[:-1, None], other.network.initial_state(1))
+        asked = text.index("=") + 1
+        losses.append(F.cross_entropy(logits[asked:, 0], ids[asked + 1 :], reduction="sum"))
+    expected = sum(losses) / sum(len(text) - text.index("=") for text in texts)
+    expected.backward()
+    text = END + "".join(text.replace("=", ANSWER) + END for text in texts)
+    batches, learner = windows_of(RECORDS.encode(text), RECORDS, 5, 12), Learner(plain, len(RECORDS))
+    assert (batches.windows, batches.padding > 0.4) == (1, True)
+    loss, _ = learner.step(batches.window(0), 0)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    for (name, parameter), (_, alone) in zip(
+        learner.network.named_parameters(), other.network.named_parameters(), strict=True
+    ):
+        torch.testing.assert_close(parameter.grad, alone.grad, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_long_record_carries_its_state_from_window_to_window():
+    """Windows of 4 and one of 12 give the same losses."""
+    text = END + "abcabcacbba" + END
+    learner = Learner(config(dropout=0.0, batch_size=1, seq_length=4, learning_rate=1e-30), len(RECORDS))
+    plain = Vocabulary("char", RECORDS.symbols, end="\n")
+    short, long = (windows_of(plain.encode(text), plain, 1, size) for size in (4, 12))
+    assert (short.windows, long.windows) == (3, 1)
+    losses = [learner.step(short.window(step), step)[0].item() for step in range(3)]
+    assert np.mean(losses) == pytest.approx(learner.step(long.window(0), 3)[0].item(), abs=1e-6)
+
+
+def test_the_state_that_is_kept_has_as_many_lanes_as_the_run():
+    """A batch of short records is wider, and leaves nothing behind."""
+    plain = Vocabulary("char", RECORDS.symbols, end="\n")
+    batches = windows_of(plain.encode(END + f"a{END}" * 40), plain, 3, 20)
+    learner = Learner(config(batch_size=3), len(plain))
+    assert batches.window(0).inputs.shape == (2, 30)
+    learner.step(batches.window(0), 0)
+    assert {part.shape for layer in learner.state for part in layer} == {(3, 8)}
+    assert not any(part.any() for layer in learner.state for part in layer)

@@ -119,6 +119,20 @@ def test_resumed_run_equals_the_unbroken_one(tmp_path, cell, layers, dropout, un
     assert same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
 
 
+@pytest.mark.parametrize("more", [{"record_separator": "fox"}, {"record_separator": " "}, {"unit": "word"},
+                                  {"record_separator": "; ", "target_after": "fox", "shuffle_records": True},
+                                  {"min_count": 20}], ids=str)  # fmt: skip
+def test_a_resumed_run_on_records_words_or_folded_characters_equals_the_unbroken_one(tmp_path, more):
+    """Records longer than a window, whose state is carried, and others that end within theirs."""
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    assert train(tmp_path / "unbroken", **more)
+    for poll in (3, 4, 5):
+        assert not train(tmp_path / "broken", poll=poll, **more)
+    assert train(tmp_path / "broken", **more)
+    assert same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
+
+
 @pytest.mark.parametrize("lost", ["state.0.h", "state.1.c", "moment1.head.weight", "moment2.head.bias"])
 def test_the_comparison_sees_what_a_checkpoint_would_lose(tmp_path, monkeypatch, lost):
     """Negative control: without any one part of the checkpoint the resumed run differs."""
@@ -143,7 +157,7 @@ def test_the_comparison_sees_masks_of_another_step(tmp_path, monkeypatch):
     assert train(tmp_path / "unbroken")
     assert not train(tmp_path / "broken", poll=8)
     right = learner_module.Learner._masks
-    monkeypatch.setattr(learner_module.Learner, "_masks", lambda self, index: right(self, index - 1))
+    monkeypatch.setattr(learner_module.Learner, "_masks", lambda self, index, *rest: right(self, index - 1, *rest))
     assert train(tmp_path / "broken")
     assert not same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
 

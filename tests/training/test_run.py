@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress, read_checkpoint
+from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.config import RunConfig
 from charrnn.errors import (
     BusyError,
@@ -27,6 +27,7 @@ from charrnn.errors import (
     SettingsError,
     StorageError,
 )
+from charrnn.progress import CorpusFacts, Progress
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.learner import Learner
 from charrnn.training.run import BEST, CONFIG, Run, claimed, find_model, run_folder

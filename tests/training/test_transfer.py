@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import Checkpoint, CorpusFacts, Progress
+from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig, Wish, parameter_shapes
 from charrnn.errors import SettingsError
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.progress import CorpusFacts, Progress
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.transfer import SHAPE, adapted_weights, adopt_network
 

@@ -1,0 +1,91 @@
+"""The distinct symbols of a text that comes in pieces, counted where something depends on how often they stand there.
+
+From it the vocabulary is made. With `--min-count N` characters that stand there fewer than N times are folded into one
+unknown symbol. Words are always counted: the frequent ones become symbols, all others are spelled in characters.
+"""
+
+from collections import Counter
+
+import numpy as np
+
+from charrnn.text.vocabulary import CONTROLS, Vocabulary, code_points
+from charrnn.text.words import words
+
+MOST_WORDS = 8_192  # in a vocabulary whose --min-count was left to the program
+_POINTS = 0x110000
+
+
+class Alphabet:
+    """The symbols of a text, so far."""
+
+    def __init__(self, unit: str, min_count: int | None = None) -> None:
+        self.unit, self.min_count = unit, min_count
+        self.counting = unit == "char" and min_count is not None and min_count > 1
+        self._small = b""  # bytes, or ASCII
+        self._present = np.zeros(0, dtype=bool)  # code points
+        self._counts = np.zeros(_POINTS if self.counting else 0, dtype=np.int64)
+        self.words: Counter[str] = Counter()
+
+    def add(self, piece: str | bytes) -> None:
+        """Take up the symbols of a piece; words must not go on in the next one."""
+        if self.unit == "word" and isinstance(piece, str):
+            self.words.update(words(piece))
+        if self.counting and isinstance(piece, str):
+            found = np.bincount(code_points(piece))
+            self._counts[: len(found)] += found
+        if isinstance(piece, bytes) or piece.isascii():
+            new = (piece if isinstance(piece, bytes) else piece.encode()).translate(None, self._small)
+            self._small += bytes(sorted(set(new)))
+            return
+        if not len(self._present):
+            self._present = np.zeros(_POINTS, dtype=bool)
+        self._present[code_points(piece)] = True
+
+    @property
+    def points(self) -> list[int]:
+        """The code points (or bytes), sorted."""
+        return sorted({*self._small, *np.flatnonzero(self._present).tolist()})
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.points)
+
+    def example(self) -> str:
+        """One of them."""
+        return chr(self.points[0])
+
+    def joined(self, other: "Alphabet | None") -> "Alphabet":
+        """The symbols of both."""
+        both = Alphabet(self.unit, self.min_count)
+        for alphabet in (self, other) if other is not None else (self,):
+            both._small += alphabet._small
+            if len(alphabet._present):
+                both._present = both._present | alphabet._present if len(both._present) else alphabet._present
+            both._counts = both._counts + alphabet._counts
+            both.words.update(alphabet.words)
+        return both
+
+    def vocabulary(self, end: str | None = None, answer: str | None = None) -> Vocabulary:
+        """The vocabulary of these symbols; all 256 for bytes. `end` and `answer`: see `Vocabulary`."""
+        if self.unit == "byte":
+            return Vocabulary("byte", tuple(map(chr, range(256))))
+        symbols = {chr(point) for point in self.points}
+        if self.counting:
+            rare = {symbol for symbol in symbols - CONTROLS if self._counts[ord(symbol)] < (self.min_count or 0)}
+            return Vocabulary("char", tuple(sorted(symbols - rare)), end, answer, folds=bool(rare))
+        return Vocabulary(self.unit, tuple(sorted(symbols | self._frequent_words())), end, answer)
+
+    def length(self, characters: int, vocabulary: Vocabulary) -> int:
+        """How many ids a text of so many `characters`, whose alphabet this is, has in `vocabulary`."""
+        if self.unit != "word":
+            return characters
+        return characters - sum(count * (len(word) - 1) for word, count in self.words.items() if word in vocabulary)
+
+    def _frequent_words(self) -> set[str]:
+        if self.unit != "word":
+            return set()
+        counts = sorted((count for word, count in self.words.items() if len(word) > 1), reverse=True)
+        if self.min_count is None:
+            self.min_count = max(2, counts[MOST_WORDS] + 1 if len(counts) > MOST_WORDS else 2)
+        return {word for word, count in self.words.items() if len(word) > 1 and count >= self.min_count}

@@ -1,0 +1,46 @@
+"""Text -> words: runs of letters, digits and underscores, each with the space before it; all else stays single.
+
+    "Shall I\ncompare" -> "Shall", " I", "\n", "compare"
+
+Joined, the words are the text again. Whoever gets a text in pieces cuts it where a word ends, so that its words do not
+depend on the pieces.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+WORD = re.compile(r" ?\w{1,64}|.", re.DOTALL)  # a longer run is several words: memory stays bounded
+_RUN = re.compile(r"(?s:.*)(?=\W)")  # up to the last symbol that ends a word
+
+Other = TypeVar("Other")
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`, in order."""
+    return WORD.findall(text)
+
+
+def whole_words(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
+    """The same text in pieces that end where words end; what is no text passes as it is."""
+    kept = ""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            yield piece
+            continue
+        kept += piece
+        place = _last_word(kept)
+        if place:
+            yield kept[:place]
+            kept = kept[place:]
+    if kept:
+        yield kept
+
+
+def _last_word(text: str) -> int:
+    """Where the last word of `text` begins: what comes next may belong to it."""
+    found = _RUN.match(text)
+    place = found.end() if found else 0
+    for word in WORD.finditer(text, place):
+        place = word.start()
+    return place
