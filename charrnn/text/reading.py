@@ -83,7 +83,10 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
 
 
 def _text_of(name: str, source: Source, notices: list[str]) -> Iterator[str | bytes]:
-    return stream_bytes(name) if source.unit == "byte" else decode(name, stream_bytes(name), source.decoding, notices)
+    if source.unit == "byte":
+        return stream_bytes(name)
+    shown = "standard input" if name == STDIN else name
+    return decode(shown, stream_bytes(name), source.decoding, notices)
 
 
 def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:
