@@ -91,10 +91,10 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
 def _text_of(name: str, source: Source, notices: list[str]) -> Iterator[str | bytes]:
     if source.unit == "byte":
         return stream_bytes(name)
-    how = source.decoding
+    shown, how = "standard input" if name == STDIN else name, source.decoding
     if source.records is not None and source.records.separator in LINES:  # a line ends however its file says so
         how = replace(how, newlines="lf")
-    return decode(name, stream_bytes(name), how, notices)
+    return decode(shown, stream_bytes(name), how, notices)
 
 
 def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:

@@ -1,6 +1,7 @@
 """`charrnn sample` as a whole command."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +151,82 @@ def test_an_unknown_prompt_character_is_named_with_its_place(charrnn, trained):
     as_e = charrnn("sample", "--prompt", "Shall e", "--seed", "1", "-n", "5", cwd=trained)
     assert (skipped.returncode, replaced.returncode) == (0, 0)
     assert replaced.stdout.decode()[7:] == as_e.stdout.decode()[7:]
+
+
+def refused(done):
+    """The one line with which a prompt was refused."""
+    message = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (65, b""), message
+    assert len(message.splitlines()) == 1, message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("\u00e9\u20acI\U0001f642", "U+00E9 at 0, U+20AC at 1, U+1F642 at 3; use --unknown"),
+        ("e\u0301", "U+0301 at 1"),
+        ("Shall I\0", "U+0000 at 7"),
+        ("\ufeffShall I\r\n", "U+FEFF at 0, U+000D at 8"),
+        ("aeiou" * 209_715 + "a\u2028", "U+2028 at 1048576"),
+        (b"caf\xe9", "byte 0xe9 at offset 3 is not UTF-8"),
+        (b"Shall \xed\xa0\x80", "byte 0xed at offset 6 is not UTF-8"),
+    ],
+    ids=["several", "combining", "nul", "mark", "megabyte", "latin-1", "surrogate"],
+)
+def test_a_prompt_that_the_model_cannot_read_is_refused_in_one_line(charrnn, trained, tmp_path, prompt, part):
+    data = prompt if isinstance(prompt, bytes) else prompt.encode()
+    (tmp_path / "prompt").write_bytes(data)
+    said = [
+        refused(charrnn("sample", "verses", "--prompt-file", tmp_path / "prompt", cwd=trained)),
+        refused(charrnn("sample", "verses", "--prompt-file", "-", cwd=trained, stdin=data)),
+    ]
+    if len(data) < 1000 and b"\0" not in data:  # what an argument can hold
+        said.append(refused(charrnn("sample", "verses", "--prompt", os.fsdecode(data), cwd=trained)))
+    assert len(set(said)) == 1
+    assert part in said[0]
+
+
+def test_an_empty_prompt_is_none(charrnn, trained):
+    common = ["sample", "verses", "-n", "20", "--seed", "1"]
+    plain = charrnn(*common, cwd=trained).stdout
+    assert len(plain) == 20
+    assert charrnn(*common, "-p", "", cwd=trained).stdout == plain
+    assert charrnn(*common, "--prompt-file", "-", cwd=trained, stdin=b"").stdout == plain
+
+
+def test_what_is_skipped_of_a_prompt_changes_nothing_but_its_echo(charrnn, trained):
+    """A combining mark, and a megabyte that the model does not know."""
+    common = ["sample", "verses", "-n", "20", "--seed", "1", "--unknown", "skip"]
+    plain = charrnn(*common, "-p", "Shall e", cwd=trained).stdout
+    marked = charrnn(*common, "-p", "Shall e\u0301", cwd=trained).stdout
+    assert marked == "Shall e\u0301".encode() + plain[7:]
+    long = b"Shall e" + "\u20ac".encode() * 350_000
+    assert charrnn(*common, "--prompt-file", "-", cwd=trained, stdin=long).stdout == long + plain[7:]
+
+
+@pytest.mark.parametrize("words", [["-p", "-"], ["-p", "--"], ["-p", "-n"], ["--prompt", "--seed"], ["--prompt=-p"]])
+def test_a_prompt_may_begin_with_a_dash(charrnn, trained, words):
+    prompt = words[-1].removeprefix("--prompt=").encode()
+    done = charrnn("sample", "verses", "-n", "9", "--seed", "1", "--unknown", "skip", *words, cwd=trained)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(prompt)
+    assert len(done.stdout) == len(prompt) + 9
+
+
+def test_bytes_that_are_no_text_go_through_a_byte_model_as_they_are(charrnn, tmp_path):
+    """As an argument, from a file and as a stop text."""
+    (tmp_path / "noise").write_bytes(b"\xe9\xff" * 50)
+    flags = ["--unit", "byte", "--hidden", "8", "--batch-size", "2", "--seq-length", "8", "--steps", "1", "-q"]
+    assert charrnn("train", "noise", *flags, "--name", "bytes", cwd=tmp_path).returncode == 0
+    common = ["sample", "bytes", "-n", "30", "--seed", "1"]
+    given = charrnn(*common, "-p", os.fsdecode(b"caf\xe9"), cwd=tmp_path).stdout
+    assert given.startswith(b"caf\xe9")
+    assert len(given) == 34
+    assert charrnn(*common, "--prompt-file", "-", cwd=tmp_path, stdin=b"caf\xe9").stdout == given
+    last = given[-1:]
+    stopped = charrnn(*common, "-p", os.fsdecode(b"caf\xe9"), "--stop", os.fsdecode(last), cwd=tmp_path).stdout
+    assert stopped == given[:4] + given[4:].split(last)[0]
 
 
 @pytest.mark.parametrize("reader", ["head -c 10", "true"])

@@ -280,6 +280,35 @@ def test_fifo_and_dangling_link_inside_a_folder_are_passed_over(tmp_path):
     assert read(tree(tmp_path, {"a.txt": "text"})) == "text"
 
 
+@pytest.mark.parametrize("pattern", ["", "*.txt"])
+def test_a_file_that_vanishes_before_its_turn_is_passed_over_or_refused(tmp_path, pattern):
+    """A folder is what it holds when it is read; what a pattern matched was named."""
+    tree(tmp_path, {"a.txt": "a", "b.txt": "b"})
+    pieces = stream_text(Source((str(tmp_path / pattern),)), [])
+    assert next(pieces) == "a"
+    (tmp_path / "b.txt").unlink()
+    if pattern:
+        with pytest.raises(MissingInputError, match=r"b\.txt; no such file"):
+            "".join(pieces)
+    else:
+        assert "".join(pieces) == ""
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path):
+    tree(tmp_path, {"a.txt": "x" * (1 << 20)})
+    pieces = stream_text(Source((str(tmp_path / "a.txt"),)), [])
+    read = len(next(pieces))
+    with (tmp_path / "a.txt").open("a") as file:
+        file.write("more")
+    assert read + len("".join(pieces)) == (1 << 20) + len("more")
+
+
+@pytest.mark.parametrize("data", [b"two\n\xff", b"\0"])
+def test_standard_input_is_called_by_its_name(monkeypatch, data):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    assert refusal(DataError, "-").startswith("standard input")
+
+
 def test_unexpanded_pattern_is_expanded_in_sorted_order(tmp_path):
     tree(tmp_path, {"b.txt": "b", "a.txt": "a", "c.md": "c", "sub/d.txt": "d", "folder.txt/e": "e"})
     assert read(tmp_path / "*.txt") == "ab"
