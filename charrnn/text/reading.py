@@ -61,7 +61,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
         lenient = is_folder(argument)
         for name in places(argument, source.glob, source.exclude):
             said: list[str] = []
-            pieces = _text_of(name, source, said)
+            pieces = _text_of(name, source, said, advise=not lenient)
             try:
                 yield from _whole(name, pieces) if lenient else pieces
             except DataError:
@@ -82,8 +82,9 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     notices += [notice for notice in told if notice != MARKED]
 
 
-def _text_of(name: str, source: Source, notices: list[str]) -> Iterator[str | bytes]:
-    return stream_bytes(name) if source.unit == "byte" else decode(name, stream_bytes(name), source.decoding, notices)
+def _text_of(name: str, source: Source, notices: list[str], *, advise: bool) -> Iterator[str | bytes]:
+    content = stream_bytes(name)
+    return content if source.unit == "byte" else decode(name, content, source.decoding, notices, advise=advise)
 
 
 def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:
