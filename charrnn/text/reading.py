@@ -23,7 +23,7 @@ from charrnn.errors import DataError, MissingInputError, SettingsError, unreadab
 from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
 from charrnn.text.places import STDIN, is_folder, places
 
-PIECE = 1 << 20  # bytes
+PIECE = 1 << 18  # bytes; what is made of a piece then stays in a processor's cache
 COMPRESSED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 

@@ -123,8 +123,7 @@ class Vocabulary:
         if self.unit == "byte":
             data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
             return np.frombuffer(data, dtype=np.uint8).astype(np.uint32)
-        points = _code_points(_text(content))
-        return self._table[np.minimum(points, len(self._table) - 1)]
+        return self._table.take(_code_points(_text(content)), mode="clip")
 
     def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text", start: int = 0) -> Ids:
         """Encode `content`, which stands at `start` of the text `name`; `unknown` is `error`, `skip` or `replace`.
