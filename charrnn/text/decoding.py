@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from charrnn.errors import DataError, SettingsError
+from charrnn.text.likely import likely_encoding
 
 _WIDE_MARKS = (
     *((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
     *((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
 )
-_REMEDY = "pass the right --encoding, or --errors replace, or --unit byte to learn raw bytes"
+_OTHERWISE = "or --errors replace, or --unit byte to learn raw bytes"
+_REMEDY = f"pass the right --encoding, {_OTHERWISE}"
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,19 @@ def mark_of(start: bytes) -> str | None:
     return next((wide for mark, wide in _WIDE_MARKS if start.startswith(mark)), None)
 
 
-def decode(name: str, chunks: Iterable[bytes], how: Decoding, notices: list[str] | None = None) -> Iterator[str]:
+def decode(
+    name: str, chunks: Iterable[bytes], how: Decoding, notices: list[str] | None = None, *, advise: bool = False
+) -> Iterator[str]:
     """Decode the file called `name`.
 
     Raises:
-        DataError: naming file, line and byte offset.
+        DataError: naming file, line and byte offset; for what is not UTF-8, on request, also a likely encoding.
     """
     notices = [] if notices is None else notices
     coming = iter(chunks)
     first = next(coming, b"")
     encoding = how.encoding
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8") and (wide := mark_of(first)):
+    if _is_utf8(encoding) and (wide := mark_of(first)):
         encoding = wide
         notices.append(f"read {name} as {wide}: it begins with its mark")
     decoder: Any = codecs.getincrementaldecoder(encoding)(how.errors)
@@ -71,7 +75,8 @@ def decode(name: str, chunks: Iterable[bytes], how: Decoding, notices: list[str]
         try:
             piece = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            raise place.undecodable(error, chunk) from error
+            remedy = _advice(error.object) if advise and _is_utf8(encoding) else _REMEDY
+            raise place.undecodable(error, chunk, remedy) from error
         except UnicodeError as error:
             raise DataError(f"{name} is not {encoding}", str(error), _REMEDY) from error
         place.pass_over(chunk, piece)
@@ -81,6 +86,16 @@ def decode(name: str, chunks: Iterable[bytes], how: Decoding, notices: list[str]
                 piece = piece[1:]
                 notices.append(MARKED)
         yield piece if lines is None else lines.decode(piece, final=not chunk)
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def _advice(undecodable: bytes) -> str:
+    """What to do about bytes that are not UTF-8, where all before them was."""
+    likely = likely_encoding(undecodable)
+    return f"it looks like {likely}: pass --encoding {likely}, {_OTHERWISE}" if likely else _REMEDY
 
 
 MARKED = "a byte order mark"  # a notice that is counted, not shown one by one
@@ -105,9 +120,9 @@ class _Place:
         self.lines += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == 10))  # ten times as fast as count
         self.characters += len(piece)
 
-    def undecodable(self, error: UnicodeDecodeError, chunk: bytes) -> DataError:
+    def undecodable(self, error: UnicodeDecodeError, chunk: bytes, remedy: str) -> DataError:
         """Where the decoder failed at; it had kept some bytes of the chunk before."""
         kept = len(error.object) - len(chunk)
         line = self.lines - error.object.count(b"\n", 0, kept) + error.object.count(b"\n", 0, error.start) + 1
         where = f"{self.name}, line {line}: byte 0x{error.object[error.start]:02x} at offset"
-        return DataError(f"{where} {self.offset - kept + error.start} is not {self.encoding}", error.reason, _REMEDY)
+        return DataError(f"{where} {self.offset - kept + error.start} is not {self.encoding}", error.reason, remedy)

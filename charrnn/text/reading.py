@@ -25,7 +25,7 @@ from charrnn.text.places import STDIN, is_folder, places
 from charrnn.text.records import LINES, Records
 from charrnn.text.vocabulary import END
 
-PIECE = 1 << 20  # bytes
+PIECE = 1 << 18  # bytes; what is made of a piece then stays in a processor's cache
 COMPRESSED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
@@ -67,7 +67,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
         lenient = is_folder(argument)
         for name in places(argument, source.glob, source.exclude):
             said: list[str] = []
-            pieces = _text_of(name, source, said)
+            pieces = _text_of(name, source, said, advise=not lenient)
             if lenient:
                 try:
                     pieces = iter(_whole(name, pieces))
@@ -88,13 +88,13 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     notices += [notice for notice in told if notice != MARKED]
 
 
-def _text_of(name: str, source: Source, notices: list[str]) -> Iterator[str | bytes]:
+def _text_of(name: str, source: Source, notices: list[str], *, advise: bool) -> Iterator[str | bytes]:
     if source.unit == "byte":
         return stream_bytes(name)
     shown, how = "standard input" if name == STDIN else name, source.decoding
     if source.records is not None and source.records.separator in LINES:  # a line ends however its file says so
         how = replace(how, newlines="lf")
-    return decode(shown, stream_bytes(name), how, notices)
+    return decode(shown, stream_bytes(name), how, notices, advise=advise)
 
 
 def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:

@@ -1,22 +1,28 @@
 """Ids of large texts on disk: written whole, verified, mapped; and texts that can be read only once, kept for a second.
 
     KEY.ids       the ids, one after the other, in the vocabulary's own type
-    KEY.sha256    the digest of that file; written last, so that it stands for a whole one
+    KEY.part      the same on its way, or damaged; it stays when the making is interrupted, and the next one goes on
+    KEY.sha256    the digest of KEY.ids; written last
 
 The key is a digest of the text and of everything that the ids depend on: whoever learns the same text finds the same
-file, and a text that has changed has another one. Nothing here is precious; the folder may be deleted at any time.
+file, and a text that has changed has another one. Going on believes nothing of what is there: the ids are made again
+from their beginning, which a text that is to be verified costs anyhow, and written where they are not there already.
+Nothing here is precious; the folder may be deleted at any time.
 """
 
 import fcntl
 import hashlib
 import mmap
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from charrnn.files import write_whole, writing_failed
+from charrnn.errors import DataError
+from charrnn.files import flush_folder, write_whole, writing_failed
 from charrnn.text.decoding import Decoding, decode
 from charrnn.text.vocabulary import Ids
 
@@ -29,7 +35,7 @@ def stored(
     """The ids called `key`, mapped; made from `pieces` where they are not there whole. One process makes, others wait.
 
     Raises:
-        OutputError, StorageError: the cache cannot be written.
+        OutputError, StorageError: the cache cannot be written; what was written is there for another attempt.
     """
     place, mark = folder / f"{key}.ids", folder / f"{key}.sha256"
     try:
@@ -37,8 +43,7 @@ def stored(
         with (folder / f"{key}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not _is_whole(place, mark, count * np.dtype(dtype).itemsize):
-                write_whole(mark, b"")
-                write_whole(mark, write_whole(place, pieces()).encode())
+                write_whole(mark, _made(place, pieces()).encode())
     except OSError as error:
         raise writing_failed(folder, error) from error
     return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
@@ -56,6 +61,37 @@ def _is_whole(place: Path, mark: Path, size: int) -> bool:
         return False
     with place.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest().encode() == mark.read_bytes()
+
+
+def _made(place: Path, pieces: Iterable[bytes]) -> str:
+    """Make the file `place` of `pieces`, going on from what is there; returns its SHA-256."""
+    part = place.with_suffix(".part")
+    if place.exists():
+        place.replace(part)
+    with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b") as file:  # noqa: PTH123
+        try:
+            digest = _brought_to(file, pieces)
+        except DataError:  # the text has another key from now on: nobody would go on from here
+            part.unlink()
+            raise
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(place)
+    flush_folder(place.parent)
+    return digest
+
+
+def _brought_to(file: BinaryIO, pieces: Iterable[bytes]) -> str:
+    """Make `file` hold `pieces` and nothing else, writing only those that it does not hold; returns its SHA-256."""
+    digest, end = hashlib.sha256(), 0
+    for piece in pieces:
+        if file.read(len(piece)) != piece:
+            file.seek(end)
+            file.write(piece)
+        digest.update(piece)
+        end += len(piece)
+    file.truncate(end)
+    return digest.hexdigest()
 
 
 class Spool:

@@ -99,7 +99,7 @@ class Survey:
         def pieces() -> Iterator[bytes]:
             for piece in self._told("encoded", self._pieces()):
                 again.update(_utf8(piece))
-                yield vocabulary.encode(piece, name="the corpus").tobytes()
+                yield vocabulary.encode(piece, unknown="skip").tobytes()
             if again.digest() != self.digest.digest():
                 raise DataError("the corpus changed while it was read", "", "run the same command again")
 

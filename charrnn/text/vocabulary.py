@@ -121,24 +121,24 @@ class Vocabulary:
     @cached_property
     def _ascii(self) -> bytes:
         """ASCII -> id as a table for `bytes.translate`, which is ten times as fast as an array's lookup."""
-        ids = self._table[np.minimum(np.arange(256), len(self._table) - 1)]
+        ids = self._table.take(np.arange(256), mode="clip")
         return np.where(ids == UNKNOWN, _NONE, ids).astype(np.uint8).tobytes()
 
-    def lookup(self, content: str | bytes) -> npt.NDArray[np.uint32]:
+    def lookup(self, content: str | bytes, name: str = "the text") -> npt.NDArray[np.uint32]:
         """The id of every symbol of `content`, UNKNOWN where there is none."""
         if self.unit == "byte":
             data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
             return np.frombuffer(data, dtype=np.uint8).astype(np.uint32)
-        text = _text(content)
+        text = _text(content, name)
         if self.unit == "word":
             return self._spelled(text)
-        return self._table[np.minimum(code_points(text), len(self._table) - 1)]
+        return self._table.take(code_points(text), mode="clip")
 
     def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text", start: int = 0) -> Ids:
         """Encode `content`, which stands at `start` of the text `name`; `unknown` is `error`, `skip` or `replace`.
 
         `replace` writes a symbol's nearest known relative (its Unicode decomposition: é becomes e), else a space,
-        else leaves it out. A vocabulary that folds writes every unknown symbol as its last, whatever was asked for.
+        else leaves it out, as it does accents that stand by themselves. A vocabulary that folds writes every unknown symbol as its last, whatever was asked for.
 
         Raises:
             UnknownSymbolError: with `error`, naming the characters and their positions (counted from 0).
@@ -149,12 +149,12 @@ class Vocabulary:
             found = content.encode().translate(self._ascii)
             if _NONE not in found:
                 return np.frombuffer(found, dtype=np.uint8)
-        ids = self.lookup(content)
+        ids = self.lookup(content, name)
         missing = np.flatnonzero(ids == UNKNOWN)
         if self.folds:
             ids[missing] = len(self.symbols)
         elif len(missing):
-            text, places = _text(content), self._where(ids)[missing]
+            text, places = _text(content, name), self._where(ids)[missing]
             if unknown == "error":
                 raise self._unknown(text, places, name, start)
             if unknown == "replace":
@@ -192,7 +192,8 @@ class Vocabulary:
         return np.asarray(np.cumsum(widths) - widths)
 
     def _relative(self, character: str) -> np.uint32:
-        for candidate in (*unicodedata.normalize("NFKD", character), " "):
+        otherwise = "" if unicodedata.combining(character) else " "
+        for candidate in unicodedata.normalize("NFKD", character) + otherwise:
             known = self._table[min(ord(candidate), len(self._table) - 1)]
             if known != UNKNOWN:
                 return np.uint32(known)
@@ -210,11 +211,11 @@ def code_points(text: str) -> npt.NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _text(content: str | bytes) -> str:
+def _text(content: str | bytes, name: str) -> str:
     if isinstance(content, str):
         return content
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        what = f"byte 0x{content[error.start]:02x} at offset {error.start} is not UTF-8"
+        what = f"byte 0x{content[error.start]:02x} at offset {error.start} of {name} is not UTF-8"
         raise DataError(what, error.reason, "convert the text to UTF-8") from error

@@ -12,7 +12,6 @@ from charrnn.errors import DataError, OutputError
 from charrnn.text import corpus as corpora
 from charrnn.text import survey
 from charrnn.text.corpus import build_corpus, source_of
-from charrnn.text.store import stored
 from charrnn.text.vocabulary import Vocabulary
 
 few = settings(max_examples=100, deadline=None)
@@ -262,18 +261,6 @@ def test_a_text_that_changes_while_it_is_read_is_refused(small, tmp_path, monkey
     with pytest.raises(DataError, match="changed while it was read"):
         read_corpus([path], cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.ids"))
-
-
-def test_processes_share_one_file_and_one_makes_it(tmp_path):
-    made = []
-
-    def pieces():
-        made.append(1)
-        yield b"abc"
-
-    for _ in range(3):
-        assert bytes(stored(tmp_path, "key", np.uint8, 3, pieces)) == b"abc"
-    assert made == [1]
 
 
 def test_a_cache_that_cannot_be_written_is_said(small, tmp_path):
