@@ -7,9 +7,7 @@ ever appended to (a run's record) is put back to its last whole line when append
 
 import contextlib
 import errno
-import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from charrnn.errors import CharrnnError, OutputError, StorageError
@@ -23,31 +21,25 @@ _NOT_CREATED = frozenset(
 )
 
 
-def write_whole(path: Path, content: bytes | Iterable[bytes]) -> str:
-    """Write `content` (or its pieces) to `path`, whole or not at all, and read it back; returns its SHA-256.
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all, and read it back.
 
     Raises:
         OutputError: the place cannot be written (missing folder, permissions, read-only).
         StorageError: writing failed (disk full, quota, hardware); what has the final name is whole, old or new.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
-    digest = hashlib.sha256()
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
         try:
-            for piece in [content] if isinstance(content, bytes) else content:
-                _write_all(descriptor, piece)
-                digest.update(piece)
+            _write_all(descriptor, content)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        with temporary.open("rb") as written:
-            same = hashlib.file_digest(written, "sha256").digest() == digest.digest()
-        if not same:
+        if temporary.read_bytes() != content:
             raise StorageError(f"{path} reads back differently than it was written", "", "check the disk")
         os.replace(temporary, path)  # noqa: PTH105 - the primitives stand together, for the tests that fail them
         flush_folder(path.parent)
-        return digest.hexdigest()
     except OSError as error:
         raise writing_failed(path, error) from error
     finally:

@@ -158,9 +158,7 @@ class LanguageModel:
         parts = self.scored(pieces, window=window, unknown=unknown, name=name)
         score = sum((total(self.vocabulary, *part) for part in parts), Score())
         if not score.symbols:
-            raise DataError(
-                f"nothing to score in {name}", "no symbol of the text is known to the model", "check the text"
-            )
+            raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
         return score
 
     def scored(

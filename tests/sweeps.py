@@ -39,7 +39,7 @@ from charrnn.cli import app, tables
 from charrnn.config_file import read_config_file
 from charrnn.errors import CharrnnError
 from charrnn.report import events
-from charrnn.text import corpus
+from charrnn.text import survey
 from charrnn.training import learner, loop, plan, run, session, watch
 
 TEXT = "the quick brown fox jumps over the lazy dog; " * 14  # 630 characters: a tenth is held out
@@ -492,8 +492,8 @@ def phase_hook(chance, phase, steps):
     """What draws a phase out and tells of it; None for the very start, which just tells."""
     owner, name, most = {
         "start": (app, "app", 1),
-        "reading": (corpus, "stream_text", 1),
-        "reading again": (corpus, "stream_text", 1),
+        "reading": (survey, "stream_text", 1),
+        "reading again": (survey, "stream_text", 1),
         "measuring": (plan, "measure", 1),
         "preparing": (learner.Learner, "__init__", 1),
         "steps": (learner.Learner, "step", steps),

@@ -145,7 +145,7 @@ def small(symbols="ab", unit="char"):
         "sha256": NO_DIGEST,
         "format": 1,
         "config": config.model_dump(),
-        "vocabulary": {"unit": unit, "symbols": symbols},
+        "vocabulary": {"unit": unit, "symbols": symbols, "end": None, "answer": None, "folds": False},
         "corpus": {"fingerprint": "f" * 64, "train_symbols": 90, "validation_symbols": 10},
         "progress": {
             "step": 3,
@@ -232,7 +232,9 @@ def examine_checkpoint(folder, content):
     logits, _ = network.step(np.zeros(1, np.int64), network.initial_state(1))
     assert logits.shape == (1, len(found.vocabulary))
     ids = list(range(len(found.vocabulary)))
-    assert found.vocabulary.encode(found.vocabulary.to_bytes(ids)).tolist() == ids
+    text = found.vocabulary.to_bytes(ids)
+    if found.vocabulary.unit != "word" and (found.vocabulary.end, found.vocabulary.folds) == (None, False):
+        assert found.vocabulary.encode(text).tolist() == ids
 
 
 def examine_damage(folder, content):

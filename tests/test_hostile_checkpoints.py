@@ -168,7 +168,8 @@ def write_huge(path, size, *, config=None, entries=None, record=None, rest=b"", 
     """A file with a header that fits its size, filled with a hole."""
     found = {
         "sha256": NO_DIGEST.decode(), "format": 1, "config": CONFIG | (config or {}), "made_with": {}, "wish": {},
-        "vocabulary": {"unit": "char", "symbols": "ab"}, "progress": {"step": 1},
+        "vocabulary": {"unit": "char", "symbols": "ab", "end": None, "answer": None, "folds": False},
+        "progress": {"step": 1},
         "corpus": {"fingerprint": "f", "train_symbols": 90, "validation_symbols": 10},
     }  # fmt: skip
     metadata = {"charrnn": json.dumps(found | (record or {}), separators=(",", ":"))}

@@ -174,7 +174,8 @@ def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple
 def _vocabulary(main: Survey, alphabet: Alphabet) -> Vocabulary:
     """The vocabulary of what was read, of which there must be enough to predict."""
     if main.alphabet.size < 2:
-        empty = not main.symbols or main.alphabet.example() == END
+        nothing = "" if main.source.records is None else END  # before the first of no records
+        empty = not main.symbols or main.alphabet.example() == nothing
         what = "the corpus is empty" if empty else f"the corpus repeats one symbol, {main.alphabet.example()!r}"
         raise DataError(what, "there is nothing to predict", "give a text with at least two different characters")
     records = main.source.records

@@ -138,7 +138,8 @@ class Vocabulary:
         """Encode `content`, which stands at `start` of the text `name`; `unknown` is `error`, `skip` or `replace`.
 
         `replace` writes a symbol's nearest known relative (its Unicode decomposition: é becomes e), else a space,
-        else leaves it out, as it does accents that stand by themselves. A vocabulary that folds writes every unknown symbol as its last, whatever was asked for.
+        else leaves it out, as it does accents that stand by themselves. A vocabulary that folds writes every unknown
+        symbol as its last, whatever was asked for.
 
         Raises:
             UnknownSymbolError: with `error`, naming the characters and their positions (counted from 0).

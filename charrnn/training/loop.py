@@ -31,7 +31,7 @@ from charrnn.training.watch import live_sample, validation_nats
 REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps
 REPLANS = 8  # in a run with a time limit
 ROLLBACKS = 3  # in a whole run
-SPIKE = 2.0  # times the loss reported before: worth a warning, never more
+SPIKE, NOISE = 2.0, 0.5  # times the loss reported before, and at least so many nats more: worth a warning, never more
 
 
 @dataclass
@@ -132,7 +132,7 @@ class Loop:
         rate = self.learner.optimizer.param_groups[0]["lr"]
         self.corpus.release()
         self.emit(Trained(p.step, p.epoch, loss, norm, rate, read / max(elapsed, 1e-9), p.seconds))
-        if p.last_loss is not None and loss > SPIKE * p.last_loss:
+        if p.last_loss is not None and loss > max(SPIKE * p.last_loss, p.last_loss + NOISE):
             self.emit(
                 Notice(p.step, f"warning: the loss jumped from {p.last_loss:.3f} to {loss:.3f}; training goes on")
             )

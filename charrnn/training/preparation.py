@@ -18,6 +18,7 @@ from charrnn.config import RunConfig, Wish, parameter_shapes
 from charrnn.errors import DataError, SettingsError
 from charrnn.evaluation.baselines import COUNTED_SYMBOLS
 from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
+from charrnn.text.duplicates import SPAN, duplicates
 from charrnn.text.reading import COMPRESSED
 from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Vocabulary
@@ -123,9 +124,18 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
     if source:
         adopt_network(wish, source.config)
     corpus, share, notices = corpus_of(wish.values, request)
+    notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]
     choices = choose_settings(wish, corpus, share, group.size)
     group.share(choices.values["batch_size"])
     return corpus, choices, notices, source
+
+
+def flattered(corpus: Corpus, part: str) -> str | None:
+    """What to say of a held-out part of which some stands in the training part too."""
+    found, of = duplicates(corpus.train, corpus.part(part), corpus.vocabulary)
+    what = "records" if corpus.vocabulary.end is not None else f"passages of {SPAN} symbols"
+    share = f"{found:,} of {of:,} {what} in the {part} part" if found else None
+    return share and f"{share} stand in the training part too: its score flatters"
 
 
 def _check_same_text(corpus: Corpus, fingerprint: str) -> None:

@@ -169,8 +169,8 @@ def refused(done):
         ("Shall I\0", "U+0000 at 7"),
         ("\ufeffShall I\r\n", "U+FEFF at 0, U+000D at 8"),
         ("aeiou" * 209_715 + "a\u2028", "U+2028 at 1048576"),
-        (b"caf\xe9", "byte 0xe9 at offset 3 is not UTF-8"),
-        (b"Shall \xed\xa0\x80", "byte 0xed at offset 6 is not UTF-8"),
+        (b"caf\xe9", "byte 0xe9 at offset 3 of the prompt is not UTF-8"),
+        (b"Shall \xed\xa0\x80", "byte 0xed at offset 6 of the prompt is not UTF-8"),
     ],
     ids=["several", "combining", "nul", "mark", "megabyte", "latin-1", "surrogate"],
 )

@@ -165,7 +165,7 @@ def test_masks_in_training_are_those_of_the_step_at_the_rate_of_the_step(cell):
     made = learner(cell=cell, batch_size=3, dropout=0.6, weight_drop=0.4, dropout_start=0.5, seed=9)
     rows = made.network.layers[0].cell.weight_hh_l0.shape[0]
     for index, share in ((0, 0.5), (5, 0.75), (10, 1.0)):
-        for layer, found in enumerate(made._masks(index)):
+        for layer, found in enumerate(made._masks(index, 3, slice(0, 3))):
             place = {"seed": 9, "step": index, "layer": layer, "columns": 37}
             units = mask(0.6 * share, **place, rows=3)
             weights = mask(0.4 * share, **place, rows=rows, what=WEIGHTS)
@@ -182,7 +182,7 @@ def test_without_dropout_there_are_no_masks():
         (0, {"dropout_start": 0.0}, False, False),
         (1, {"dropout_start": 0.0}, True, True),
     ):
-        for found in learner(**changes)._masks(index):
+        for found in learner(**changes)._masks(index, 3, slice(0, 3)):
             assert (found.units is not None, found.weights is not None) == (units, weights)
 
 

@@ -26,9 +26,11 @@ from charrnn.training.settings import DEFAULT_SECONDS, choose_settings, longest
 WINDOWS = 97  # of 16 lanes x 64 symbols in 100,000
 SHAPE = {"batch_size": 16, "seq_length": 64}
 
+NONE = np.zeros(0, np.uint8)
+
 
 def corpus_of(train, validation=1000):
-    return Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(validation, np.uint8), "f" * 64)
+    return Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(validation, np.uint8), NONE, "f" * 64)
 
 
 def planned(cost=None, seconds_left=0.0, *, train=100_000, **asked):

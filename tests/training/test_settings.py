@@ -29,11 +29,13 @@ ASKED = {
     "precision": "float32", "threads": 1, "glob": "*.txt", "encoding": "latin-1",
 }  # fmt: skip
 
+NONE = np.zeros(0, np.uint8)
+
 
 def choices(train=100_000, share=0.1, processes=1, **asked):
     wish = Wish()
     wish.add({"corpus": ["poem.txt"], **asked}, "flag")
-    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(100, np.uint8), "f" * 64)
+    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(100, np.uint8), NONE, "f" * 64)
     return choose_settings(wish, corpus, share, processes)
 
 
@@ -158,7 +160,7 @@ def test_a_validation_text_of_its_own_is_not_blamed_on_a_small_text():
 
 @pytest.mark.parametrize("train", [100, 100_000, 10_000_000])
 def test_the_cap_on_readings_holds_only_without_a_time(train):
-    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(1, np.uint8), "f" * 64)
+    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(1, np.uint8), NONE, "f" * 64)
     wish = Wish()
     epochs, why = longest(wish, corpus)
     assert epochs > 1
