@@ -1,6 +1,6 @@
 """How fast a training step is: against the machine's own peak, against plain torch, and what it spends outside the net.
 
-    python benchmarks/step.py [--hidden 512] [--batch-size 32] [--rounds 5]
+    python benchmarks/step.py [--hidden 512] [--batch-size 32] [--symbols 65] [--rounds 5]
 
 Everything is measured in turns in one process, and medians are printed. Model FLOP/s counts 2 for each multiply-add of
 the matrix products, forward and twice that backward; the peak is the best of several square and flat products in the
@@ -22,8 +22,6 @@ from charrnn.config import CELL_GATES, RunConfig
 from charrnn.text.lanes import Lanes
 from charrnn.training.learner import Learner
 from charrnn.training.machine import best_precision, set_up_process
-
-SYMBOLS = 65
 
 
 def settings(cell: str, hidden: int, batch_size: int) -> RunConfig:
@@ -47,20 +45,20 @@ def settings(cell: str, hidden: int, batch_size: int) -> RunConfig:
     )
 
 
-def flops(config: RunConfig) -> float:
+def flops(config: RunConfig, symbols: int) -> float:
     """Model FLOPs of one training step."""
     cell = CELL_GATES[config.cell] * config.hidden * (config.hidden + config.embedding)
-    return 3 * 2 * config.batch_size * config.seq_length * (cell + config.hidden * SYMBOLS)
+    return 3 * 2 * config.batch_size * config.seq_length * (cell + config.hidden * symbols)
 
 
 class Plain(nn.Module):
     """The network of the tutorials."""
 
-    def __init__(self, cell: str, hidden: int) -> None:
+    def __init__(self, cell: str, hidden: int, symbols: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(SYMBOLS, 64)
+        self.embedding = nn.Embedding(symbols, 64)
         self.rnn: nn.LSTM | nn.GRU = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](64, hidden, batch_first=True)
-        self.head = nn.Linear(hidden, SYMBOLS)
+        self.head = nn.Linear(hidden, symbols)
 
     def forward(self, ids: torch.Tensor, state: object) -> tuple[torch.Tensor, object]:
         """(B, T) -> (B, T, V)."""
@@ -68,9 +66,9 @@ class Plain(nn.Module):
         return self.head(outputs), state
 
 
-def plain_step(config: RunConfig, lanes: Lanes, precision: str = "float32") -> Callable[[], None]:
+def plain_step(config: RunConfig, lanes: Lanes, symbols: int, precision: str = "float32") -> Callable[[], None]:
     """One step of the plain loop."""
-    network = Plain(config.cell, config.hidden)
+    network = Plain(config.cell, config.hidden, symbols)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     steps, states = iter(range(10**9)), [None]
 
@@ -92,11 +90,25 @@ def plain_step(config: RunConfig, lanes: Lanes, precision: str = "float32") -> C
     return step
 
 
+def head_step(config: RunConfig, lanes: Lanes, symbols: int) -> Callable[[], None]:
+    """What a step does above the recurrent layers: logits, loss, and their gradients."""
+    head = nn.Linear(config.hidden, symbols)
+    features = torch.randn(config.seq_length, config.batch_size, config.hidden, requires_grad=True)
+    targets = torch.from_numpy(lanes.window(0).targets).flatten()
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+            logits = head(features)
+        F.cross_entropy(logits.float().flatten(0, 1), targets).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
 class OurStep:
     """One step as `charrnn train` makes it; `outside` adds up the seconds that are not spent in the network."""
 
-    def __init__(self, config: RunConfig, lanes: Lanes) -> None:
-        self.learner, self.lanes, self.index, self.outside, self.calls = Learner(config, SYMBOLS), lanes, 0, 0.0, 0
+    def __init__(self, config: RunConfig, lanes: Lanes, symbols: int) -> None:
+        self.learner, self.lanes, self.index, self.outside, self.calls = Learner(config, symbols), lanes, 0, 0.0, 0
         self.learner._masks = self.timed(self.learner._masks)  # type: ignore[method-assign]
         self.learner._descend = self.timed(self.learner._descend)  # type: ignore[method-assign]
 
@@ -144,19 +156,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--symbols", type=int, default=65)
     parser.add_argument("--rounds", type=int, default=5)
     known = parser.parse_args()
-    lanes = Lanes(np.random.default_rng(0).integers(SYMBOLS, size=10**6), known.batch_size, 64)
+    lanes = Lanes(np.random.default_rng(0).integers(known.symbols, size=10**6), known.batch_size, 64)
+    shape = lanes, known.symbols
     lstm, gru = (settings(cell, known.hidden, known.batch_size) for cell in ("lstm", "gru"))
-    work = {"plain LSTM, float32": plain_step(lstm, lanes), "plain GRU, float32": plain_step(gru, lanes)}
-    work["plain GRU, autocast"] = plain_step(gru, lanes, lstm.precision)
+    work = {"plain LSTM, float32": plain_step(lstm, *shape), "plain GRU, float32": plain_step(gru, *shape)}
+    work["plain GRU, autocast"] = plain_step(gru, *shape, lstm.precision)
     before: dict[str, list[float]] = {name: [] for name in work}  # as others run: before the process is set up
     for _ in range(known.rounds):
         for name, call in work.items():
             before[name].append(seconds(call))
     set_up_process(torch.get_num_threads())
-    ours = OurStep(lstm, lanes)
-    work |= {"our LSTM step": ours, "our GRU step": OurStep(gru, lanes)}
+    ours = OurStep(lstm, *shape)
+    work |= {
+        "our LSTM step": ours,
+        "our GRU step": OurStep(gru, *shape),
+        "head and loss of it": head_step(lstm, *shape),
+    }
     after: dict[str, list[float]] = {name: [] for name in work}
     peaks = []
     for _ in range(known.rounds):
@@ -167,12 +185,17 @@ def main() -> None:
     plain = {name: statistics.median(times) for name, times in before.items()}
     symbols = known.batch_size * 64
     top = statistics.median(peaks)
-    print(f"1 x {known.hidden}, {known.batch_size} lanes of 64, {lstm.precision}, {torch.get_num_threads()} threads")
+    print(
+        f"1 x {known.hidden}, {known.batch_size} lanes of 64, {known.symbols} symbols, {lstm.precision}, "
+        f"{torch.get_num_threads()} threads"
+    )
     for name, value in (median | plain).items():
         print(f"{name:26} {value * 1e3:8.2f} ms {symbols / value:10,.0f} characters/s")
     step, outside = median["our LSTM step"], ours.outside / ours.calls
     print(f"peak of a matrix product   {top / 1e9:8.0f} GFLOP/s")
-    print(f"model FLOP/s of our step   {flops(lstm) / step / 1e9:8.0f} GFLOP/s = {flops(lstm) / step / top:.1%} of it")
+    speed = flops(lstm, known.symbols) / step
+    print(f"model FLOP/s of our step   {speed / 1e9:8.0f} GFLOP/s = {speed / top:.1%} of it")
+    print(f"head and loss              {median['head and loss of it'] / step:8.1%}")
     print(f"outside the network        {outside / step:8.1%}")
     print(f"LSTM against plain         {plain['plain LSTM, float32'] / step:8.2f} x")
     for name in ("plain GRU, float32", "plain GRU, autocast"):

@@ -26,7 +26,9 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
     """What was learnt, next to what counting learns, and what to type next."""
     p, name = loop.progress, loop.run.path.name
     place = "" if checkpoints == Path("checkpoints") else f" --checkpoints {shlex.quote(str(checkpoints))}"
-    model = shlex.quote(name)
+    model, vocabulary = shlex.quote(name), loop.corpus.vocabulary
+    how = "--temp 0.8" if vocabulary.end is None else "--temp 0.8 --records --count 10"
+    how = how if vocabulary.answer is None else "-t 0 --prompts FILE"
     rows = [
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
@@ -38,7 +40,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
             rows.append(("6-gram", f"{bits(baseline(loop.corpus))} (interpolated Kneser-Ney, same split)"))
     rows += [
         ("model", str(loop.run.path / "best.safetensors")),
-        ("write", f"charrnn sample {model} --temp 0.8{place}"),
+        ("write", f"charrnn sample {model} {how}{place}"),
         ("score", f"charrnn evaluate {model}{place}"),
     ]
     return "\n" + table(rows, title=f"{name}: complete")

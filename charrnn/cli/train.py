@@ -164,6 +164,8 @@ def learn(
 
 def preview(request: "Request", print_config: bool, as_json: bool) -> None:
     """Say what would be trained; train nothing."""
+    from dataclasses import replace
+
     from charrnn.cli.console import print_result
     from charrnn.cli.tables import config_lines, cost_table
     from charrnn.text.corpus import source_of
@@ -174,7 +176,7 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
     if print_config:
         print_result(config_lines(request.wish, preparation))
         return
-    source = source_of(preparation.config.model_dump())
+    source = replace(source_of(preparation.config.model_dump()), records=None)  # as it stands there
     examined = examine(source) if source.readable_again() else None
     print_result(cost_table(preparation, examined, as_json))
 

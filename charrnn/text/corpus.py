@@ -194,6 +194,9 @@ def _cut(ids: Ids, vocabulary: Vocabulary, share: float) -> int:
         return nearest_end(ids, vocabulary.end_id, int(len(ids) * share))
     if vocabulary.unit != "word":
         return int(len(ids) * share)
-    blocks = [vocabulary.widths[0][ids[start : start + _BLOCK]] for start in range(0, len(ids), _BLOCK)]
-    ends = np.cumsum(np.concatenate(blocks)) if blocks else np.zeros(0, dtype=np.int64)
-    return int(np.searchsorted(ends, int(ends[-1] * share), side="right"))
+    starts = range(0, len(ids), _BLOCK)
+    ends = np.cumsum([vocabulary.measure(ids[start : start + _BLOCK])[0] for start in starts])
+    place = int(ends[-1] * share)
+    block = int(np.searchsorted(ends, place, side="right"))
+    inside = np.cumsum(vocabulary.widths[0][ids[starts[block] : starts[block] + _BLOCK]])
+    return starts[block] + int(np.searchsorted(inside, place - (ends[block] - inside[-1]), side="right"))

@@ -222,7 +222,7 @@ class Loop:
         p = self.progress
         p.sampled_step = p.step
         if self.group.rank == 0:
-            text = live_sample(self.config, self.learner.average, self.corpus.vocabulary)
+            text = live_sample(self.config, self.learner.average, self.corpus)
             self.emit(Sampled(p.step, text, p.validation_nats))
 
     def _save_due(self) -> bool:

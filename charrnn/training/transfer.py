@@ -39,6 +39,8 @@ def adapted_weights(
     """The weights to start from, and one line saying what was kept; symbols new to the model keep `fresh` rows."""
     places = {symbol: place for place, symbol in enumerate(source.vocabulary.symbols)}
     known = [(new, places[symbol]) for new, symbol in enumerate(vocabulary.symbols) if symbol in places]
+    if vocabulary.folds and source.vocabulary.folds:  # unknown characters stay unknown
+        known.append((len(vocabulary.symbols), len(source.vocabulary.symbols)))
     new, old = (
         (np.array(column, dtype=np.int64) for column in zip(*known, strict=True))
         if known

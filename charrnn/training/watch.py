@@ -4,6 +4,7 @@ Both use the averaged network, a state and a generator of their own; nothing tha
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,14 +16,15 @@ from charrnn.generation.sample import Request, Sampling
 from charrnn.model.network import CharRNN, TorchReader
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.corpus import Corpus
-from charrnn.text.records import nearest_end
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.text.records import borders, nearest_end
+from charrnn.text.vocabulary import Ids
 from charrnn.training.distributed import ALONE, Group
 
 EVALUATED = 200_000  # symbols of a validation part that an evaluation reads
 EVALUATION_LANES = 32  # measured: the run-up of so few costs an eighth, and 16 or 64 score no faster
 SAMPLE = Sampling(length=200, temperature=0.8)
 SAMPLE_SEED = 1
+ASKED = 5  # questions
 
 
 def validation_nats(
@@ -46,9 +48,23 @@ def watched(corpus: Corpus) -> Ids:
     return ids[: nearest_end(ids, end_id, EVALUATED) + 1]
 
 
-def live_sample(config: ModelConfig, network: CharRNN, vocabulary: Vocabulary) -> str:
-    """A short text, always from the same seed, so that its growth shows."""
-    light = NumpyNetwork(config, len(vocabulary), network.weights())
-    nothing = np.zeros(0, dtype=np.uint8)
-    pieces = generate(light, vocabulary, [Request(nothing, SAMPLE_SEED)], SAMPLE)
-    return b"".join(piece.text for piece in pieces).decode("utf-8", "replace")
+def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus) -> str:
+    """A short text, always from the same seed, so that its growth shows; or the answers to a few questions."""
+    light = NumpyNetwork(config, len(corpus.vocabulary), network.weights())
+    asked = questions(corpus)
+    sampling = SAMPLE if corpus.vocabulary.answer is None else replace(SAMPLE, records=True)
+    written = [b""] * len(asked)
+    for piece in generate(light, corpus.vocabulary, [Request(ids, SAMPLE_SEED) for ids in asked], sampling):
+        written[piece.number] += piece.text
+    shown = [corpus.vocabulary.to_bytes(ids) + text for ids, text in zip(asked, written, strict=True)]
+    return b"\n".join(shown).decode("utf-8", "replace")
+
+
+def questions(corpus: Corpus) -> list[Ids]:
+    """What a live sample continues: nothing, or the first questions that were held out."""
+    ids, v = corpus.validation if len(corpus.validation) else corpus.train, corpus.vocabulary
+    if v.end_id is None or v.answer_id is None:
+        return [ids[:0]]
+    found = borders(ids[: nearest_end(ids, v.end_id, ASKED * SAMPLE.length) + 1], v.end_id, v.answer_id)
+    places = zip(found.first[:ASKED].tolist(), found.asked[:ASKED].tolist(), strict=True)
+    return [ids[first + 1 : answer + 1] for first, answer in places]

@@ -80,12 +80,21 @@ def learnt(charrnn, folder, lines, *flags):
     return json.loads(ran(charrnn, "evaluate", "--json", cwd=folder))
 
 
+def held_out(charrnn, folder):
+    """The first five records of the validation part."""
+    return [json.loads(line) for line in ran(charrnn, "evaluate", "--per-line", cwd=folder).splitlines()[:5]]
+
+
 def test_number_words_become_digits(charrnn, tmp_path):
     """Many to many: three words in, three digits out; a guess of each digit is right once in a thousand times."""
     lines = [(" ".join(DIGITS[int(d)] for d in f"{n:03}"), f"{n:03}") for n in range(1000)]
     found = learnt(charrnn, tmp_path, lines, "--epochs", "12")
     assert found["exact_match"] >= RIGHT
     assert found["accuracy"] >= found["exact_match"]
+    shown = (tmp_path / "checkpoints/task/samples.txt").read_text().splitlines()[-6:-1]
+    assert [line.split("\t")[0] for line in shown] == [
+        line["text"].split("\t")[0] for line in held_out(charrnn, tmp_path)
+    ]
     answers = ran(charrnn, "sample", "--prompts", "-", "-t", "0", cwd=tmp_path, stdin=b"four two one\nnine zero nine\n")
     assert answers == "four two one\t421\nnine zero nine\t909\n"
     only = ran(charrnn, "sample", "--prompt", "one one one\t", "-t", "0", "--no-echo", cwd=tmp_path)

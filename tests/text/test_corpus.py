@@ -168,6 +168,21 @@ def test_fingerprints_are_equal_only_for_equal_texts(one, other):
     assert first == build_corpus(("ab" + one).encode(), fraction=0.0).fingerprint
 
 
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+@few
+@given(st.text(st.sampled_from("ab é.\n"), min_size=40, max_size=200), st.sampled_from([0.1, 0.5]))
+def test_words_are_split_at_the_same_character(tmp_path_factory, block, text, fraction):
+    """Or before the word that it stands in, so that scores of words and of characters compare."""
+    path = file(tmp_path_factory.mktemp("x"), "text", "ab" + text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpora, "_BLOCK", block)
+        corpus, _, _ = read_corpus([path], unit="word", fraction=fraction)
+    train, held_out = (corpus.vocabulary.decode(part.tolist()) for part in (corpus.train, corpus.validation))
+    assert train + held_out == "ab" + text
+    place = int(len(train + held_out) * (1 - fraction))
+    assert 0 <= place - len(train) < len(corpus.vocabulary.symbols[corpus.validation[0]])
+
+
 def test_ids_are_one_array_split_in_place():
     corpus = build_corpus(text_of(1000))
     assert corpus.train.base is corpus.validation.base

@@ -19,8 +19,10 @@ from charrnn import errors
 from charrnn.config import RunConfig
 from charrnn.evaluation.segments import lanes
 from charrnn.model.network import CharRNN
-from charrnn.text.corpus import build_corpus
+from charrnn.text.batches import windows_of
+from charrnn.text.corpus import Corpus, build_corpus
 from charrnn.text.lanes import Lanes
+from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 from charrnn.training.distributed import ALONE, joined
 from charrnn.training.learner import Learner
 from charrnn.training.watch import EVALUATION_LANES, validation_nats
@@ -63,6 +65,20 @@ def learnt(group):
         found[f"{case} losses"] = steps(learner, 0, STEPS)
         found |= {f"{case} {name}": array for name, array in whole(learner, STEPS).items()}
     return found
+
+
+def learnt_records(group):
+    """The same for records of answers, of which the processes count different numbers, and the score of others."""
+    records = "".join(f"{'ab' * (n % 5)}{ANSWER}{'ba' * (n % 7)}{END}" for n in range(60))
+    vocabulary = Vocabulary("char", (END, "a", "b", ANSWER), end="\n", answer="=")
+    windows = windows_of(vocabulary.encode(END + records), vocabulary, 4, 10)
+    learner = Learner(config("lstm", 0.5), len(vocabulary), group)
+    made = [learner.step(windows.window(step), step) for step in range(STEPS)]
+    found = {"records losses": np.array([[loss.item(), norm.item()] for loss, norm in made])}
+    held_out = vocabulary.encode(END + records[: len(records) // 3].rpartition(END)[0] + END)
+    corpus = Corpus(vocabulary, held_out, held_out, held_out, "")
+    found["records score"] = np.array([validation_nats(learner.average, corpus, group)])
+    return found | {f"records {name}": array for name, array in whole(learner, STEPS).items()}
 
 
 def halfway(group):
@@ -146,7 +162,7 @@ def two(rank, ports):
     taken = halfway(ALONE)
     with joined(rank, 2, rank) as group:
         facts = together(group)
-        arrays = {f"two {name}": array for name, array in learnt(group).items()}
+        arrays = {f"two {name}": array for name, array in (learnt(group) | learnt_records(group)).items()}
         facts["scores of two"] = scores(group)
         shared = halfway(group)
         arrays |= {f"one, then two {name}": array for name, array in continued(group, taken).items()}
@@ -160,7 +176,7 @@ def two(rank, ports):
 
     facts["abandoned"] = caught(abandon)
     if rank == 0:
-        arrays |= {f"one {name}": array for name, array in learnt(ALONE).items()}
+        arrays |= {f"one {name}": array for name, array in (learnt(ALONE) | learnt_records(ALONE)).items()}
         arrays |= {f"two, then one {name}": array for name, array in continued(ALONE, shared).items()}
         facts["scores of one"] = scores(ALONE)
     return facts, arrays

@@ -208,6 +208,11 @@ def test_two_processes_learn_what_one_learns(two, cell, dropout):
     assert distance(two.arrays[0], f"two {case}", f"one {case}") < LEARNT
 
 
+def test_two_processes_learn_and_score_records_as_one_does(two):
+    """Whose lanes count different numbers of symbols, and some none."""
+    assert distance(two.arrays[0], "two records ", "one records ") < LEARNT
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_comparison_would_see_another_mask_or_another_lane(two, cell):
     """Negative control: what dropout changes, and what the two halves of the lanes differ in, is far larger."""

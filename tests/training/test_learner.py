@@ -175,7 +175,7 @@ def test_watching_does_not_change_what_learns(cell):
     for step in range(STEPS):
         train(watched, step, step + 1)
         assert np.isfinite(validation_nats(watched.average, CORPUS))
-        assert len(live_sample(watched.config, watched.average, CORPUS.vocabulary)) == 200
+        assert len(live_sample(watched.config, watched.average, CORPUS)) == 200
     watched_bits = whole(watched, STEPS)
     assert differing(watched_bits, whole(trained(config(cell), STEPS), STEPS)) == []
 
