@@ -29,6 +29,7 @@ class Size:
     hidden: int
     embedding: int
     lanes: int  # on a CPU
+    window: int  # on a CPU
     dropout: float
     weight_drop: float
     dropout_start: float
@@ -38,17 +39,17 @@ class Size:
 
 # Measured on two cores; see benchmarks/README.md.
 SIZES = (
-    Size(3_000_000, 0, 512, 64, 32, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 1000, 768, 64, 64, 0.75, 0.65, 0.0, 5e-3, 60),
-    Size(500_000, 240, 768, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
-    Size(500_000, 60, 512, 64, 32, 0.5, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 0, 256, 64, 16, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(200_000, 60, 512, 64, 16, 0.5, 0.0, 0.5, 5e-3, 15),
-    Size(200_000, 0, 384, 64, 16, 0.3, 0.0, 0.0, 7e-3, 15),
-    Size(30_000, 0, 512, 64, 16, 0.5, 0.0, 1.0, 4e-3, 10),
-    Size(10_000, 0, 384, 64, 16, 0.6, 0.0, 1.0, 5e-3, 30),
-    Size(2_000, 0, 256, 32, 16, 0.5, 0.0, 1.0, 4e-3, 30),
-    Size(0, 0, 64, 16, 16, 0.0, 0.0, 1.0, 1e-2, 400),
+    Size(3_000_000, 0, 512, 64, 32, 64, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(500_000, 1000, 768, 64, 64, 64, 0.65, 0.5, 0.0, 5e-3, 50),
+    Size(500_000, 240, 768, 64, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
+    Size(500_000, 60, 512, 64, 32, 64, 0.5, 0.0, 0.0, 7e-3, 20),
+    Size(500_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(200_000, 60, 512, 64, 16, 64, 0.5, 0.0, 0.5, 5e-3, 15),
+    Size(200_000, 0, 384, 64, 16, 64, 0.3, 0.0, 0.0, 7e-3, 15),
+    Size(30_000, 0, 512, 64, 16, 64, 0.5, 0.0, 1.0, 4e-3, 10),
+    Size(10_000, 0, 384, 64, 4, 64, 0.7, 0.0, 1.0, 5e-3, 15),
+    Size(2_000, 0, 256, 32, 4, 32, 0.7, 0.0, 1.0, 4e-3, 15),
+    Size(0, 0, 64, 16, 16, 64, 0.0, 0.0, 1.0, 1e-2, 400),
 )
 
 
@@ -113,7 +114,7 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1
     on_gpu = torch.device(device).type == "cuda"
     even = math.ceil((64 if on_gpu else size.lanes) / processes) * processes
     lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)
-    window = chosen.choose(wish, "seq_length", 128 if on_gpu else 64, "long enough for truncated BPTT")
+    window = chosen.choose(wish, "seq_length", 128 if on_gpu else size.window, "long enough for truncated BPTT")
     fits = fitting(corpus.train, corpus.vocabulary, lanes, window, processes)
     chosen.values["batch_size"], chosen.values["seq_length"] = fits
     if (lanes, window) != fits:
