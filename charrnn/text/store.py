@@ -10,6 +10,7 @@ from their beginning, which a text that is to be verified costs anyhow, and writ
 Nothing here is precious; the folder may be deleted at any time.
 """
 
+import codecs
 import fcntl
 import hashlib
 import mmap
@@ -23,7 +24,6 @@ import numpy as np
 
 from charrnn.errors import DataError
 from charrnn.files import flush_folder, write_whole, writing_failed
-from charrnn.text.decoding import Decoding, decode
 from charrnn.text.vocabulary import Ids
 
 _PIECE = 1 << 20
@@ -117,7 +117,7 @@ class Spool:
         """The whole text."""
         self.file.seek(0)
         pieces = iter(lambda: self.file.read(_PIECE), b"")
-        return pieces if unit == "byte" else decode("the spooled text", pieces, Decoding())
+        return pieces if unit == "byte" else codecs.iterdecode(pieces, "utf-8")
 
     def close(self) -> None:
         """Drop it."""

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -329,3 +330,13 @@ def test_a_model_from_a_gpu_opens_on_a_cpu(charrnn, corpus):
     on_gpu = json.loads(charrnn("evaluate", "gpu", "--json", "--device", "cuda", cwd=corpus.parent).stdout)
     on_cpu = json.loads(charrnn("evaluate", "gpu", "--json", cwd=corpus.parent).stdout)
     assert on_cpu["nats_per_char"] == pytest.approx(on_gpu["nats_per_char"], abs=1e-4)
+
+
+def test_what_stands_in_both_parts_is_counted_and_said(charrnn, tmp_path):
+    (tmp_path / "text.txt").write_text("".join(chr(97 + n * n % 26) for n in range(900)) + "A" * 64 + "B" * 64)
+    done = charrnn("train", "text.txt", *TINY, "--steps", "1", "--validation-fraction", "0.5", cwd=tmp_path)
+    line = next(line for line in done.stderr.decode().splitlines() if "flatters" in line)
+    assert re.match(r"\d+ of 8 passages of 64 symbols in the validation part stand in the training part too", line)
+    (tmp_path / "names.txt").write_text("Ada\nBob\nEve\nAda\n" * 40)
+    done = charrnn("train", "names.txt", *TINY, "--steps", "1", "--records", "lines", cwd=tmp_path)
+    assert b"16 of 16 records in the validation part stand in the training part too" in done.stderr

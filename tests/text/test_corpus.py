@@ -168,6 +168,28 @@ def test_fingerprints_are_equal_only_for_equal_texts(one, other):
     assert first == build_corpus(("ab" + one).encode(), fraction=0.0).fingerprint
 
 
+@pytest.mark.parametrize("validation", [None, "v"])
+@pytest.mark.parametrize("test", [None, "t"])
+def test_parts_are_shares_of_the_end_or_texts_of_their_own(tmp_path, validation, test):
+    """The alphabet is that of all, and so is the fingerprint."""
+    texts = {"v": "hello vv" * 9, "t": "hello tt" * 9}
+    for name, text in texts.items():
+        file(tmp_path, name, text)
+    places = [str(tmp_path / name) if name else None for name in (validation, test)]
+    split = corpora.Split(*places, fraction=None if validation else 0.1, test_fraction=0.0 if test else 0.2)
+    corpus, share, _ = corpora.read_corpus(source_of({"corpus": [file(tmp_path, "a", text_of(1000))]}), split)
+    found = {key: corpus.vocabulary.decode(corpus.part(key).tolist()) for key in ("train", "validation", "test")}
+    first = 1000 - 100 * (not validation) - 200 * (not test)
+    last = 1000 - 200 * (not test)
+    assert found["train"] == text_of(1000)[:first]
+    assert found["validation"] == (texts["v"] if validation else text_of(1000)[first:last])
+    assert found["test"] == (texts["t"] if test else text_of(1000)[last:])
+    assert share == (0.0 if validation else 0.1)
+    whole = text_of(1000) + "".join(texts[name] for name in (validation, test) if name)
+    assert corpus.vocabulary == Vocabulary.of(whole)
+    assert corpus.fingerprint == fingerprint(whole)
+
+
 @pytest.mark.parametrize("block", [1, 7, 1 << 20])
 @few
 @given(st.text(st.sampled_from("ab é.\n"), min_size=40, max_size=200), st.sampled_from([0.1, 0.5]))
@@ -262,6 +284,21 @@ def test_a_large_text_from_a_pipe_is_kept_for_its_second_reading(small, tmp_path
         np.testing.assert_array_equal(found.train, expected.train)
         assert found.fingerprint == expected.fingerprint
     assert {path.suffix for path in (tmp_path / "cache").iterdir()} == {".ids", ".sha256", ".lock"}
+
+
+def test_large_records_from_a_pipe_are_kept_too(small, tmp_path, monkeypatch):
+    content = "\n".join(text_of(number % 9 + 1) for number in range(400))
+    values = {"records": "lines", "unit": "char"}
+    for shuffle in (None, 3):
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content.encode())))
+        split = corpora.Split(fraction=0.2, shuffle=shuffle)
+        source = source_of(values | {"corpus": ["-"]})
+        found, _, _ = corpora.read_corpus(source, split, cache=tmp_path / "cache")
+        places = [file(tmp_path, "text", content)]
+        expected, _, _ = corpora.read_corpus(source_of(values | {"corpus": places}), split)
+        np.testing.assert_array_equal(found.train, expected.train)
+        np.testing.assert_array_equal(found.validation, expected.validation)
+        assert isinstance(found.train.base, np.memmap)
 
 
 def test_a_text_that_changes_while_it_is_read_is_refused(small, tmp_path, monkeypatch):
