@@ -189,7 +189,7 @@ def _cut(ids: Ids, vocabulary: Vocabulary, share: float) -> int:
     split.
     """
     if share == 1:
-        return len(ids) - (vocabulary.end is not None)
+        return len(ids)
     if vocabulary.end_id is not None:
         return nearest_end(ids, vocabulary.end_id, int(len(ids) * share))
     if vocabulary.unit != "word":

@@ -37,7 +37,9 @@ def _passages(train: Ids, held_out: Ids) -> tuple[int, int]:
     if not count or len(train) < SPAN:
         return 0, count
     passages = held_out[: count * SPAN].reshape(count, SPAN)
-    hashes = _hashes(held_out[: count * SPAN])[::SPAN]
+    size = _BLOCK // SPAN * SPAN or SPAN
+    parts = [held_out[start : min(start + size, count * SPAN)] for start in range(0, count * SPAN, size)]
+    hashes = np.concatenate([_hashes(part)[::SPAN] for part in parts])
     order = np.argsort(hashes, kind="stable")
     ranked, found = hashes[order], np.zeros(count, dtype=bool)
     for start in range(0, len(train) - SPAN + 1, _BLOCK):

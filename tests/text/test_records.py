@@ -44,9 +44,16 @@ def test_records_worked_out_by_hand(separator, text, expected):
 
 
 @few
-@given(st.text(st.sampled_from("ab<|>\n\t")), st.lists(st.integers(0, 60)), st.sampled_from(["\n", "\n\n", "<|>", ""]))
-def test_records_do_not_depend_on_the_pieces(text, ends, separator):
-    assert marked(Records(separator), *cut(text, ends)) == marked(Records(separator), text)
+@given(
+    st.lists(st.sampled_from(["a", "bb", "<|>", "<", "|>", "\n", "\n\n"])), st.sampled_from(["\n", "\n\n", "<|>", ""])
+)
+def test_records_do_not_depend_on_the_pieces(parts, separator):
+    """Cut anywhere, and everywhere."""
+    text = "".join(parts)
+    expected = marked(Records(separator), text)
+    assert marked(Records(separator), *text) == expected
+    for place in range(len(text)):
+        assert marked(Records(separator), *cut(text, [place])) == expected
 
 
 def test_the_first_text_that_an_answer_follows_is_one_symbol():
