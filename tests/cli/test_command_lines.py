@@ -249,7 +249,7 @@ def test_every_one_of_many_more_lines_ends_in_a_documented_way(door, folder, see
 def test_every_odd_value_of_a_setting_in_a_file_is_taken_or_refused_in_one_line(door, folder):
     lines = []
     for key in KEYS:
-        length = [] if key in ("checkpoints", "name") else ["--dry-run"]
+        length = [] if key in ("checkpoints", "name") else ["--print-config"]
         for number, value in enumerate(YAML):
             name = f"{key}-{number}.yaml"
             (folder / "work" / name).write_text(f"{key}: {value}\n")
