@@ -11,8 +11,8 @@ def main() -> None:
     from charrnn.cli.app import run
 
     code = run(sys.argv[1:])
-    # Everything is written and closed. Taking the interpreter apart would be an eighth of `sample`'s time; and now and then
-    # torch's threads abort one of several processes that leave at once.
+    # Everything is written and closed. Taking the interpreter apart would be an eighth of `sample`'s time; and torch's
+    # threads sometimes abort one of several processes that leave at once.
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
