@@ -103,12 +103,14 @@ def _arranged(of: RecordBatches, epoch: int) -> tuple[Numbers, Numbers, Numbers]
 
 
 def fitting(ids: Ids, vocabulary: Vocabulary, batch_size: int, seq_length: int, shares: int = 1) -> tuple[int, int]:
-    """The largest (batch size, sequence length) up to the asked ones that a text can fill, as `lanes.fit` has it."""
+    """The largest (batch size, sequence length) up to the asked ones that a text can fill, as `lanes.fit` has it.
+
+    Short records do not shorten the sequence: a window of B x T symbols holds the more of them.
+    """
     if vocabulary.end_id is None:
         return fit(len(ids), batch_size, seq_length, shares)
-    lengths = borders(ids, vocabulary.end_id, None).lengths
-    most = max(len(lengths) - len(lengths) % shares, 1)
-    return min(batch_size, most), min(seq_length, int(lengths.max()))
+    records = len(borders(ids, vocabulary.end_id, None))
+    return min(batch_size, max(records - records % shares, 1)), seq_length
 
 
 def windows_of(

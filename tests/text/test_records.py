@@ -235,9 +235,9 @@ def test_a_text_without_records_is_read_in_lanes():
 
 
 @pytest.mark.parametrize(("records", "asked", "shares", "expected"), [
-    (10, (16, 64), 1, (10, 4)), (10, (4, 2), 1, (4, 2)), (11, (16, 64), 2, (10, 4)), (1, (16, 64), 2, (1, 4)),
+    (10, (16, 64), 1, (10, 64)), (10, (4, 2), 1, (4, 2)), (11, (16, 64), 2, (10, 64)), (1, (16, 64), 2, (1, 64)),
 ])  # fmt: skip
-def test_lanes_and_windows_are_no_more_than_there_are_records_and_symbols(records, asked, shares, expected):
+def test_lanes_are_no_more_than_there_are_records(records, asked, shares, expected):
     ids = LINES.encode(END + f"aab{END}" * records)
     assert fitting(ids, LINES, *asked, shares) == expected
 
