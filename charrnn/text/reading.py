@@ -58,7 +58,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     check_encoding(source.decoding.encoding)
     if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
         what = "--newlines lf needs" if source.records is None else "records need"
-        raise SettingsError(f"{what} characters", "raw bytes are learnt as they are", "leave it away, or --unit byte")
+        raise SettingsError(f"{what} characters", "raw bytes are learnt as they are", "leave --unit byte away")
     told: list[str] = []
     if source.records is not None:
         yield END
