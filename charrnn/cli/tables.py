@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 
 ANSWERS = ("exact_match", "accuracy")  # figures of texts with answers
+BASELINES = {  # and what each knows of the training part
+    "unigram": "counted in the training part",
+    "3-gram": "interpolated Kneser-Ney, the same",
+    "6-gram": "interpolated Kneser-Ney, the same",
+    "gzip": "adaptive, after the training part's last 32 KiB",
+    "bzip2": "adaptive, alone",
+    "xz": "adaptive, after the training part",
+    "ppmd": "adaptive, after the training part",
+}
 RAREST = 8  # symbols that a dry run shows
 
 
@@ -53,13 +62,10 @@ def bits(nats: float) -> str:
 
 def baseline(corpus: "Corpus") -> float:
     """Kneser-Ney 6-gram, in nats per character of the validation part that was watched."""
-    from charrnn.evaluation.baselines import COUNTED_SYMBOLS, kneser_ney
+    from charrnn.evaluation.baselines import counting
     from charrnn.training.watch import watched
 
-    held_out = watched(corpus)
-    characters, _ = corpus.vocabulary.measure(held_out)
-    nats = kneser_ney(corpus.train[-COUNTED_SYMBOLS:], held_out, len(corpus.vocabulary))
-    return nats * len(held_out) / characters
+    return counting(corpus.train, watched(corpus), corpus.vocabulary)
 
 
 def cost_table(preparation: "Preparation", examined: "Examination | None", as_json: bool) -> str:
@@ -136,12 +142,14 @@ def score_table(found: dict[str, Any], how: str) -> str:
     """The same for people; `how` says how the text was read."""
     unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
     answers = [(key.replace("_", " "), f"{found[key]:.1%}") for key in (*ANSWERS, "choice_accuracy") if key in found]
+    baselines: dict[str, float] = found.get("baselines", {})
     rows = [
         *answers,
         ("nats per character", f"{found['nats_per_char']:.4f}"),
         ("bits per character", f"{found['bits_per_char']:.4f}"),
         ("bits per byte", f"{found['bits_per_byte']:.4f}"),
         ("perplexity", f"{found['perplexity']:.3f} per symbol"),
+        *((name, f"{bits:.4f} bits per character ({BASELINES[name]})") for name, bits in baselines.items()),
         ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
         ("how", how),
         ("text", found["text"]),

@@ -107,6 +107,7 @@ EVALUATE = {
     "--json": ([None], []),
     "--per-line": ([None], []),
     "--per-char": ([None], []),
+    "--baselines": ([None], []),
     "--device": (["cpu", "auto"], DEVICES),
 }
 COMMANDS = {"train": TRAIN, "sample": SAMPLE, "evaluate": EVALUATE, "info": {"--json": ([None], [])}}

@@ -128,6 +128,32 @@ def test_several_models_score_one_text(charrnn, trained, tmp_path):
     assert f"{better['bits_per_byte']:.4f}" in table[1]
 
 
+def test_baselines_stand_beside_the_score_of_the_held_out_part(charrnn, trained):
+    found = score(charrnn, trained, "--baselines")
+    assert {key: found[key] for key in KEYS} == score(charrnn, trained)
+    assert set(found["baselines"]) - {"ppmd"} == {"unigram", "3-gram", "6-gram", "gzip", "bzip2", "xz"}
+    assert found["baselines"]["6-gram"] < found["baselines"]["3-gram"] < found["baselines"]["unigram"]
+    assert found["baselines"]["gzip"] < 1 < found["baselines"]["bzip2"], "the verses stand in the training part"
+    table = charrnn("evaluate", "verses", "--baselines", cwd=trained).stdout.decode()
+    for name, bits in found["baselines"].items():
+        assert f"{bits:.4f} bits per character" in next(line for line in table.splitlines() if line.startswith(name))
+
+
+def test_training_ends_with_the_same_6_gram(charrnn, trained):
+    again = charrnn("train", "verses.txt", "--name", "verses", "--steps", "60", "--resume", cwd=trained)
+    bits = score(charrnn, trained, "--baselines")["baselines"]["6-gram"]
+    assert f"{bits:.4f} bits per character (interpolated Kneser-Ney".encode() in again.stderr + again.stdout
+
+
+@pytest.mark.parametrize(
+    "line", [["verses.txt"], ["--split", "train"], ["--per-line"], ["verses", "--"]], ids=lambda line: line[0]
+)
+def test_baselines_are_for_what_one_model_held_out(charrnn, trained, line):
+    done = charrnn("evaluate", "verses", "--baselines", *line, cwd=trained)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_after_two_dashes_every_name_is_a_text(charrnn, trained, tmp_path):
     (tmp_path / "-odd").write_text("Shall I")
     (tmp_path / "more").write_text(" compare")
