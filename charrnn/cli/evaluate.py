@@ -40,6 +40,12 @@ Choices = Annotated[
 Baselines = Annotated[
     bool, typer.Option("--baselines", help="Beside the score of the held-out part, what n-grams and compressors get.")
 ]
+Adapt = Annotated[
+    bool,
+    typer.Option(
+        "--adapt", help="Beside the score, what a network gets that goes on learning from all that it has scored."
+    ),
+]
 
 
 class ModelsThenTexts(TyperCommand):
@@ -67,6 +73,7 @@ def evaluate(
     threshold: Threshold = None,
     choices: Choices = None,
     baselines: Baselines = False,
+    adapt: Adapt = False,
     device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
     cache: Cache = None,
@@ -80,6 +87,7 @@ def evaluate(
     charrnn evaluate shakespeare marlowe -- disputed.txt
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
     charrnn evaluate --baselines
+    charrnn evaluate sonnets play.txt --adapt
     charrnn evaluate reviews new.tsv --choices positive,negative
     """
     from charrnn.cli.console import print_result
@@ -94,17 +102,16 @@ def evaluate(
         names, text = [model, *(text or [])], ctx.meta["texts"]
     by_piece, offered = per_line or per_char or threshold is not None, (choices or "").split(",")
     check(by_piece, threshold, len(names), choices)
+    if adapt and (by_piece or window):
+        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
     if baselines and (by_piece or len(names) > 1 or text or split == "train"):
-        raise SettingsError("--baselines is for the score of what one model held out", "", "leave one of the two away")
+        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
     found = []
-    with rereadable(text or [], len(names) + bool(choices)) as places:
+    with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
             subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
-            if baselines and opened.vocabulary.answer is not None:
-                raise SettingsError(
-                    "--baselines cannot answer", "this model's score is that of answers", "leave it away"
-                )
+            check_model(opened, adapt, baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
@@ -113,6 +120,7 @@ def evaluate(
             else:
                 score = figures(opened.score(subject.pieces(), **how))
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
+                score |= adapted(opened, subject, unknown) if adapt else {}
                 score |= without_network(subject) if baselines else {}
                 found.append(score | {"model": str(opened.path), "text": subject.name})
                 if as_json:
@@ -142,6 +150,12 @@ def choice_accuracy(model: "LanguageModel", subject: "Subject", choices: list[st
     return {"choice_accuracy": sum(right) / len(right)}
 
 
+def adapted(model: "LanguageModel", subject: "Subject", unknown: str) -> dict[str, float]:
+    """The score of a network that goes on learning from what it has scored."""
+    score = model.score(subject.pieces(), adapting=True, unknown=unknown, name=subject.name)
+    return {"adapted_nats_per_char": score.nats_per_char, "adapted_bits_per_char": score.bits_per_char}
+
+
 def without_network(subject: "Subject") -> dict[str, dict[str, float]]:
     """What n-grams and compressors get on the same part, given the training part."""
     from charrnn.evaluation.baselines import baselines
@@ -160,3 +174,13 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
         raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
     if choices is not None and ("," not in choices or not all(choices.split(","))):
         raise SettingsError(f"--choices cannot be {choices!r}", "", "give at least two texts, as in yes,no")
+
+
+def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
+    """Refuse what a model of records has not, before anything is scored."""
+    from charrnn.errors import SettingsError
+
+    if adapt and model.vocabulary.end is not None:
+        raise SettingsError("--adapt is for one text", "this model learnt records", "leave it away")
+    if baselines and model.vocabulary.answer is not None:
+        raise SettingsError("--baselines cannot answer", "this model's score is that of answers", "leave it away")

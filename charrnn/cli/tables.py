@@ -148,6 +148,7 @@ def score_table(found: dict[str, Any], how: str) -> str:
         ("nats per character", f"{found['nats_per_char']:.4f}"),
         ("bits per character", f"{found['bits_per_char']:.4f}"),
         ("bits per byte", f"{found['bits_per_byte']:.4f}"),
+        *([("adapting", bits(found["adapted_nats_per_char"]))] if "adapted_nats_per_char" in found else []),
         ("perplexity", f"{found['perplexity']:.3f} per symbol"),
         *((name, f"{bits:.4f} bits per character ({BASELINES[name]})") for name, bits in baselines.items()),
         ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
@@ -160,8 +161,9 @@ def score_table(found: dict[str, Any], how: str) -> str:
 
 def comparison(found: list[dict[str, Any]]) -> str:
     """Several models on one text, the best first: fewer bits, likelier author."""
-    rows = [("bits per byte", "bits per character", "perplexity", "unknown", "model")]
+    columns = {"bits_per_byte": ".4f", "bits_per_char": ".4f", "adapted_bits_per_char": ".4f", "perplexity": ".3f"}
+    columns = {key: form for key, form in columns.items() if key in found[0]} | {"unknown": ",", "model": ""}
+    rows = [tuple(key.replace("_", " ").replace("char", "character") for key in columns)]
     for each in sorted(found, key=lambda figures: figures["bits_per_byte"]):
-        numbers = f"{each['bits_per_byte']:.4f}", f"{each['bits_per_char']:.4f}", f"{each['perplexity']:.3f}"
-        rows.append((*numbers, f"{each['unknown']:,}", each["model"]))
+        rows.append(tuple(format(each[key], form) for key, form in columns.items()))
     return table(rows, width=1000)  # a model's place stays on its line

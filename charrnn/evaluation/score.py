@@ -135,11 +135,11 @@ def score_stream(
     # What a block after the first is shown of the one before.
     context = 1 if window or vocabulary.end_id is not None else RUN_UP
     size = BLOCK // (window or 1) * (window or 1) or window or BLOCK
-    blocks = _blocks(pieces, size + 1, size, vocabulary.end_id)  # the very first symbol is no target
-    begun = list(islice(blocks, 2))
+    coming = blocks(pieces, size + 1, size, vocabulary.end_id)  # the very first symbol is no target
+    begun = list(islice(coming, 2))
     short = len(begun) < 2 and sum(map(len, begun)) <= SHORT
     reader, before = open_reader(short), None
-    for block in chain(begun, blocks):
+    for block in chain(begun, coming):
         ids = block if before is None else np.concatenate((before, block))
         if vocabulary.end_id is not None:
             segments = alone(ids, vocabulary)
@@ -182,7 +182,7 @@ def total(
     return replace(score, hits=int(hits[counted].sum()), records=len(exact), exact=int(exact.sum()))
 
 
-def _blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
+def blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
     """The same ids in blocks of `size`; the first has `first` of them, the last what is left.
 
     With an `end_id` each ends with one, and may be longer for it.

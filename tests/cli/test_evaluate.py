@@ -154,6 +154,26 @@ def test_baselines_are_for_what_one_model_held_out(charrnn, trained, line):
     assert done.stderr.count(b"\n") == 1
 
 
+def test_adapting_stands_beside_the_static_score(charrnn, trained):
+    text = b"Hath summer a lease, hath May a date? " * 20
+    plain, found = (score(charrnn, trained, "-", *flags, stdin=text) for flags in ([], ["--adapt"]))
+    assert {key: found.pop(key) for key in KEYS} == plain
+    assert set(found) == {"adapted_nats_per_char", "adapted_bits_per_char"}
+    assert found["adapted_bits_per_char"] == pytest.approx(found["adapted_nats_per_char"] / math.log(2))
+    assert found["adapted_bits_per_char"] < plain["bits_per_char"] - 0.05
+    table = charrnn("evaluate", "verses", "-", "--adapt", cwd=trained, stdin=text).stdout.decode()
+    assert f"adapting            {found['adapted_nats_per_char']:.4f} nats" in table
+    several = charrnn("evaluate", "verses", "verses", "--adapt", "--", "-", cwd=trained, stdin=text).stdout.decode()
+    assert "adapted bits per character" in several
+    assert several.count(f"{found['adapted_bits_per_char']:.4f}") == 2
+
+
+@pytest.mark.parametrize("line", [["--window", "8"], ["--per-line"], ["--threshold", "3"]], ids=lambda line: line[0])
+def test_adapting_is_for_whole_texts(charrnn, trained, line):
+    done = charrnn("evaluate", "verses", "--adapt", *line, cwd=trained)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+
+
 def test_after_two_dashes_every_name_is_a_text(charrnn, trained, tmp_path):
     (tmp_path / "-odd").write_text("Shall I")
     (tmp_path / "more").write_text(" compare")

@@ -69,6 +69,13 @@ def test_windows_in_records_are_refused(charrnn, names):
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+@pytest.mark.parametrize("line", [["evaluate", "names", "--adapt"], ["sample", "names", "--adapt-to", "names.txt"]])
+def test_adapting_to_records_is_refused(charrnn, names, line):
+    done = charrnn(*line, cwd=names)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    assert b"learnt records" in done.stderr
+
+
 def test_records_have_baselines(charrnn, names):
     found = json.loads(ran(charrnn, "evaluate", "names", "--baselines", "--json", cwd=names))
     assert found["baselines"]["6-gram"] < found["baselines"]["unigram"] < found["baselines"]["bzip2"]
