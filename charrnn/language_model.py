@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, read_checkpoint
-from charrnn.errors import DataError, MissingInputError, SettingsError
+from charrnn.errors import MissingInputError, SettingsError
 from charrnn.evaluation.adapt import adapt
 from charrnn.evaluation.choices import Chosen, choose
-from charrnn.evaluation.score import Score, Scored, score_stream, total
+from charrnn.evaluation.score import Score, Scored, score_stream, summed
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
 from charrnn.generation.sample import Request, Sample, Sampling
@@ -145,10 +145,7 @@ class LanguageModel:
         """
         pieces = self._read(text, name) if isinstance(text, (str, bytes)) else text
         parts = self.scored(pieces, window=window, adapting=adapting, unknown=unknown, name=name)
-        score = sum((total(self.vocabulary, *part) for part in parts), Score())
-        if not score.symbols:
-            raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
-        return score
+        return summed(self.vocabulary, parts, name)
 
     def scored(
         self,

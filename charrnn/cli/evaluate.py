@@ -12,6 +12,7 @@ from charrnn.cli.options import Cache, Checkpoints, Model, ReadingDevice, cache_
 
 if TYPE_CHECKING:
     from charrnn.cli.subjects import Subject
+    from charrnn.evaluation.compare import Blocks, Passage
     from charrnn.language_model import LanguageModel
 
 Texts = Annotated[
@@ -96,6 +97,8 @@ def evaluate(
     from charrnn.cli.subjects import Subject, rereadable
     from charrnn.cli.tables import comparison, figures, score_table
     from charrnn.errors import SettingsError
+    from charrnn.evaluation.compare import Blocks
+    from charrnn.evaluation.score import summed
 
     names: list[str | None] = [model]
     if "texts" in ctx.meta:
@@ -106,7 +109,7 @@ def evaluate(
         raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
     if baselines and (by_piece or len(names) > 1 or text or split == "train"):
         raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
-    found = []
+    found, compared = list[dict[str, Any]](), list[Blocks]()
     with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
@@ -118,16 +121,22 @@ def evaluate(
             elif by_piece:
                 print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
             else:
-                score = figures(opened.score(subject.pieces(), **how))
+                compared.append(Blocks(opened.vocabulary))
+                parts = opened.scored(subject.pieces(), **how)
+                parts = compared[-1].over(parts) if len(names) > 1 else parts
+                score = figures(summed(opened.vocabulary, parts, subject.name))
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
                 score |= adapted(opened, subject, unknown) if adapt else {}
                 score |= without_network(subject) if baselines else {}
                 found.append(score | {"model": str(opened.path), "text": subject.name})
-                if as_json:
-                    print_result(json.dumps(found[-1]))
-    if found and not as_json:
-        how_read = reading(opened, window, found[0]["characters"])
-        print_result(score_table(found[0], how_read) if len(found) == 1 else comparison(found))
+    if not found:
+        return
+    differing = differences(found, compared) if len(found) > 1 else []
+    if as_json:
+        print_result("\n".join(map(json.dumps, found)))
+        return
+    how_read = reading(opened, window, found[0]["characters"])
+    print_result(score_table(found[0], how_read) if len(found) == 1 else comparison(found, differing))
 
 
 def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
@@ -142,6 +151,18 @@ def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
         return f"windows of {window} symbols, each from nothing"
     lanes = f", in at most {LANES} lanes with a run-up of {RUN_UP} symbols" if characters > SHORT else ""
     return f"state carried through the whole text{lanes}"
+
+
+def differences(found: list[dict[str, Any]], compared: "list[Blocks]") -> "list[Passage]":
+    """Add to each model's figures what it needs more than the best; where the best two differ most."""
+    from charrnn.evaluation.compare import difference, passages
+
+    order = sorted(range(len(found)), key=lambda model: found[model]["bits_per_byte"])
+    best = compared[order[0]]
+    for figures, blocks in zip(found, compared, strict=True):
+        bounds = difference(blocks, best)
+        figures["difference_bits_per_char"] = None if bounds is None else bounds._asdict()
+    return passages(compared[order[1]], best)
 
 
 def choice_accuracy(model: "LanguageModel", subject: "Subject", choices: list[str]) -> dict[str, float]:

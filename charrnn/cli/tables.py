@@ -11,6 +11,7 @@ from charrnn.cli.console import table
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
+    from charrnn.evaluation.compare import Passage
     from charrnn.evaluation.score import Score
     from charrnn.text.corpus import Corpus
     from charrnn.text.examination import Examination
@@ -159,11 +160,25 @@ def score_table(found: dict[str, Any], how: str) -> str:
     return table(rows)
 
 
-def comparison(found: list[dict[str, Any]]) -> str:
-    """Several models on one text, the best first: fewer bits, likelier author."""
+def comparison(found: list[dict[str, Any]], differing: "list[Passage]") -> str:
+    """Several models on one text, the best first: fewer bits, likelier author; and where the best two differ most."""
     columns = {"bits_per_byte": ".4f", "bits_per_char": ".4f", "adapted_bits_per_char": ".4f", "perplexity": ".3f"}
-    columns = {key: form for key, form in columns.items() if key in found[0]} | {"unknown": ",", "model": ""}
-    rows = [tuple(key.replace("_", " ").replace("char", "character") for key in columns)]
+    columns = {key: form for key, form in columns.items() if key in found[0]} | {"unknown": ","}
+    heads = [key.replace("_", " ").replace("char", "character") for key in columns]
+    rows = [(*heads, "more than the best (95 %)", "model")]
     for each in sorted(found, key=lambda figures: figures["bits_per_byte"]):
-        rows.append(tuple(format(each[key], form) for key, form in columns.items()))
-    return table(rows, width=1000)  # a model's place stays on its line
+        numbers = [format(each[key], form) for key, form in columns.items()]
+        rows.append((*numbers, interval(each["difference_bits_per_char"]), each["model"]))
+    shown = table(rows, width=1000)  # a model's place stays on its line
+    if not differing:
+        return shown
+    title = "where the best two differ most: from which character on, what the second needs more, how it begins"
+    lines = [(f"{p.start:,}", f"{p.bits_per_char:+.4f}", json.dumps(p.begins, ensure_ascii=False)) for p in differing]
+    return f"{shown}\n\n{title}\n{table(lines, width=1000)}"
+
+
+def interval(bounds: dict[str, float] | None) -> str:
+    """A difference with its bounds; a dash where there is none, or where it is the best's from itself."""
+    if bounds is None or not any(bounds.values()):
+        return "-"
+    return f"{bounds['mean']:.4f} ({bounds['low']:.4f} to {bounds['high']:.4f})"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SEGMENT = 32  # symbols
-RATE, DECAY = 4e-4, 0.002
+RATE, DECAY = 6e-4, 0.001  # measured on a held-out part of the training part of tiny Shakespeare
 _TINY = 1e-12  # keeps apart what would be 0 / 0
 
 

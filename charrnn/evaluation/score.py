@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.errors import DataError
 from charrnn.evaluation.segments import RUN_UP, Segment, alone, carried, cold, lanes
 from charrnn.text.records import borders
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -180,6 +181,18 @@ def total(
     misses = np.cumsum(np.insert(counted & ~hits, 0, [False] * lacking))
     exact = misses[places.last] == misses[places.asked]
     return replace(score, hits=int(hits[counted].sum()), records=len(exact), exact=int(exact.sum()))
+
+
+def summed(vocabulary: Vocabulary, parts: Iterable[Scored], name: str) -> Score:
+    """The score of the whole text `name` from its parts.
+
+    Raises:
+        DataError: no symbol of it is known to the model.
+    """
+    score = sum((total(vocabulary, *part) for part in parts), Score())
+    if not score.symbols:
+        raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
+    return score
 
 
 def blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
