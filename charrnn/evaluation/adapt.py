@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.errors import DivergedError
 from charrnn.evaluation.score import Scored, blocks, charged
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -69,7 +70,11 @@ class Adaptation:
         self.segments = 0
 
     def read(self, ids: Ids) -> npt.NDArray[np.float64]:
-        """Nats of each symbol of `ids` (n,) after the first, (n - 1,); then the weights have learnt from them."""
+        """Nats of each symbol of `ids` (n,) after the first, (n - 1,); then the weights have learnt from them.
+
+        Raises:
+            DivergedError: they are no numbers any more; left out of a score, they would make it better.
+        """
         import torch
         from torch.nn import functional as F
 
@@ -78,6 +83,8 @@ class Adaptation:
         symbols = torch.from_numpy(ids.astype(np.int64)).to(self.origin[0].device)
         logits, state = self.network(symbols[:-1, None], self.state)
         nats = F.cross_entropy(logits[:, 0], symbols[1:], reduction="none")
+        if not nats.isfinite().all():
+            raise DivergedError("the network diverged while it adapted", "", "leave --adapt away")
         self._learn(torch.autograd.grad(nats.mean(), self.weights))
         self.state = [tuple(part.detach() for part in layer) for layer in state]
         return nats.detach().double().cpu().numpy()

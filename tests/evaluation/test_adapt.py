@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from charrnn.config import ModelConfig
+from charrnn.errors import DivergedError
 from charrnn.evaluation import adapt as room
 from charrnn.evaluation.adapt import SEGMENT, adapt
 from charrnn.model.network import CharRNN
@@ -131,6 +132,12 @@ def test_a_text_that_teaches_nothing_changes_nothing():
     assert adapted(np.zeros(200, dtype=np.uint8), of=sure)[1:].max() == 0
     for name, array in sure.weights().items():
         np.testing.assert_array_equal(array, weights[name])
+
+
+def test_a_network_that_diverges_has_no_score(monkeypatch):
+    monkeypatch.setattr(room, "RATE", 1e38)
+    with pytest.raises(DivergedError, match="diverged"):
+        adapted(random_ids(200))
 
 
 def test_unknown_characters_are_charged_for_which_they_are():
