@@ -10,7 +10,8 @@ Whatever is small and on a CPU is done with NumPy; torch is imported for another
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -19,36 +20,24 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint, read_checkpoint
-from charrnn.errors import DataError, MissingInputError, SettingsError
+from charrnn.errors import MissingInputError, SettingsError
+from charrnn.evaluation.adapt import adapt
 from charrnn.evaluation.choices import Chosen, choose
-from charrnn.evaluation.score import Score, Scored, score_stream, total
+from charrnn.evaluation.score import Score, Scored, score_stream, summed
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
-from charrnn.generation.sample import Ending, Request, Sampling
+from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.text.corpus import source_of
 from charrnn.text.vocabulary import ANSWER, END, UNKNOWN, Ids, Vocabulary
 from charrnn.text.words import whole_words
 from charrnn.training.run import find_model
 
 if TYPE_CHECKING:
-    from charrnn.model.network import TorchReader
+    from charrnn.model.network import CharRNN, TorchReader
     from charrnn.model.numpy_network import NumpyNetwork
 
 Content = str | bytes
 _TRIES = 5  # at reading the newest file of a run that is being trained
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A text that was written: `text` continues `prompt`. `log_probability` is in nats, at temperature 1."""
-
-    text: str
-    prompt: str
-    seed: int
-    characters: int
-    log_probability: float
-    stop_reason: str  # `length` or `stop`
-    stop: str | None  # the stop string that ended it
 
 
 def load(
@@ -103,24 +92,24 @@ class LanguageModel:
         self, prompts: Iterable[Content], sampling: Sampling, *, seed: int, unknown: str = "error"
     ) -> Iterator[Sample]:
         """A text for each prompt, in order, many written at once; the i-th is the one that `seed` + i writes alone."""
-        kept: dict[int, tuple[str, int]] = {}
+        kept: dict[int, tuple[Content, int]] = {}
 
         def requests() -> Iterator[Request]:
             for number, prompt in enumerate(prompts):
-                kept[number] = (_as_text(prompt), seed + number)
+                kept[number] = (prompt, seed + number)
                 yield Request(self.encode(prompt, unknown=unknown), seed + number)
 
         text = bytearray()
         for piece in self.write(requests(), sampling):
             text += piece.text
             if piece.ending is not None:
-                yield _sample(bytes(text), *kept.pop(piece.number), piece.ending)
+                yield Sample.of(bytes(text), *kept.pop(piece.number), piece.ending)
                 text.clear()
 
     def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
-        network, lanes = self._network(light=True), side_by_side(sampling.length)
-        return generate(network, self.vocabulary, requests, sampling, lanes=lanes)
+        lanes = side_by_side(sampling.length)
+        return generate(self._network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
 
     def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
         """The likeliest continuations of `text` by `steps` symbols, most probable first.
@@ -143,44 +132,55 @@ class LanguageModel:
         text: Content | Iterable[Content | Ids],
         *,
         window: int | None = None,
+        adapting: bool = False,
         unknown: str = "skip",
         name: str = "the text",
     ) -> Score:
-        """How many nats the model needs for `text`, every character counted once, the state carried through.
+        """How many nats the model needs for `text`, every character counted once; see `scored`.
 
-        It may come in pieces, as `stream_text` gives them. Where the model learnt records, each is scored by
-        itself; where it learnt answers, they alone are.
+        Where the model learnt records, each is scored by itself; where it learnt answers, they alone are.
 
         Raises:
             DataError: no symbol of it is known to the model.
         """
         pieces = self._read(text, name) if isinstance(text, (str, bytes)) else text
-        parts = self.scored(pieces, window=window, unknown=unknown, name=name)
-        score = sum((total(self.vocabulary, *part) for part in parts), Score())
-        if not score.symbols:
-            raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
-        return score
+        parts = self.scored(pieces, window=window, adapting=adapting, unknown=unknown, name=name)
+        return summed(self.vocabulary, parts, name)
 
     def scored(
         self,
         pieces: Iterable[Content | Ids],
         *,
         window: int | None = None,
+        adapting: bool = False,
         unknown: str = "skip",
         name: str = "the text",
     ) -> Iterator[Scored]:
-        """The nats of every symbol of a text that comes in pieces, in memory that does not grow with it.
+        """The nats of every symbol of a text that comes in pieces, as `stream_text` gives them, the state carried.
+
+        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored.
 
         Raises:
-            SettingsError: a `window` in records.
+            SettingsError: a `window` or `adapting` in records, or both.
         """
-        if window and self.vocabulary.end_id is not None:
-            raise SettingsError("--window is for one text", "this model learnt records", "leave it away")
-        missing = [0]
-        coming = self._encoded(pieces, unknown, name, missing)
-        for part in score_stream(lambda short: self._network(light=short), coming, self.vocabulary, window):
+        if window and (adapting or self.vocabulary.end_id is not None):
+            why = "what adapts carries its state" if adapting else "this model learnt records"
+            raise SettingsError("--window is for one text", why, "leave it away")
+        coming = self._encoded(pieces, unknown, name, missing := [0])
+        if adapting:
+            parts = adapt(self._learner(), coming, self.vocabulary)
+        else:
+            parts = score_stream(lambda short: self._network(light=short), coming, self.vocabulary, window)
+        for part in parts:
             yield part._replace(unknown=missing[0])
             missing[0] = 0
+
+    def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> "LanguageModel":
+        """A model that has gone on learning from a text, to write in its voice; this one stays as it is."""
+        network = self._learner()
+        for _ in adapt(network, self._encoded(pieces, unknown, name, [0]), self.vocabulary):
+            pass
+        return LanguageModel(replace(self.checkpoint, weights=network.weights()), self.path, self.device)
 
     def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
         """To each question of a text the likeliest of `choices`, beside the answer that stands there.
@@ -189,7 +189,7 @@ class LanguageModel:
             SettingsError: the model learnt no answers.
         """
         v = self.vocabulary
-        if v.end_id is None or v.answer_id is None:
+        if v.answer_id is None:
             raise SettingsError("--choices needs answers", "this model learnt none", "train with --target-after")
         offered = [v.encode(choice, name="--choices") for choice in choices]
         ids = np.concatenate([np.zeros(0, dtype=v.dtype), *self._encoded(pieces, "skip", "the text", [0])])
@@ -237,14 +237,11 @@ class LanguageModel:
         from charrnn.model.network import open_reader
         from charrnn.training.machine import usable_device
 
-        device = usable_device(self.device)
-        return open_reader(self.checkpoint.config, len(self.vocabulary), self.checkpoint.weights, device)
+        c = self.checkpoint
+        return open_reader(c.config, len(c.vocabulary), c.weights, usable_device(self.device))
 
-
-def _sample(text: bytes, prompt: str, seed: int, ending: Ending) -> Sample:
-    stop = None if ending.stop is None else _as_text(ending.stop)
-    return Sample(_as_text(text), prompt, seed, ending.characters, -ending.nats, ending.reason, stop)
-
-
-def _as_text(content: Content) -> str:
-    return content.decode("utf-8", "replace") if isinstance(content, bytes) else content
+    def _learner(self) -> "CharRNN":
+        """A network that may go on learning."""
+        if self.vocabulary.end_id is not None:
+            raise SettingsError("only a model of one text adapts", "this one learnt records", "leave it away")
+        return deepcopy(self._torch.network)

@@ -122,6 +122,23 @@ def test_a_long_text_scores_as_a_short_one_does(model):
     assert model.score(text).nats_per_char == pytest.approx(nats / len(text), abs=1e-6)
 
 
+def test_adapting_stands_beside_the_model_and_leaves_it_as_it_is(model):
+    text = "The rain it raineth every day. " * 40
+    before, sample = model.score(text), model.sample("The", length=40, seed=1)
+    adapting = model.score(text, adapting=True)
+    assert adapting.nats < before.nats / 2
+    assert (adapting.symbols, adapting.characters, adapting.bytes) == (before.symbols, len(text), len(text))
+    assert adapting == model.score(text, adapting=True)
+    other = model.adapted([text[:50], text[50:]])
+    assert other.score("The rain it raineth").nats < model.score("The rain it raineth").nats
+    assert model.score(text) == before
+    assert model.sample("The", length=40, seed=1) == sample
+    with pytest.raises(SettingsError, match="--window"):
+        model.score(text, adapting=True, window=8)
+    with pytest.raises(DataError, match="U\\+20AC at 0"):
+        model.adapted(["\u20ac"])
+
+
 def test_importing_the_package_loads_nothing_heavy():
     program = "import sys, charrnn; print(sorted({'torch', 'numpy', 'pydantic', 'typer'} & set(sys.modules)))"
     program += "; charrnn.load; print('torch' in sys.modules)"

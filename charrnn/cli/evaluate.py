@@ -2,8 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +11,9 @@ from typer.core import TyperCommand
 from charrnn.cli.options import Cache, Checkpoints, Model, ReadingDevice, cache_folder, complete_path
 
 if TYPE_CHECKING:
+    from charrnn.cli.subjects import Subject
+    from charrnn.evaluation.compare import Blocks, Passage
     from charrnn.language_model import LanguageModel
-    from charrnn.text.vocabulary import Ids
 
 Texts = Annotated[
     list[str] | None,
@@ -38,6 +37,15 @@ Threshold = Annotated[
 Choices = Annotated[
     str | None,
     typer.Option("--choices", help="Answers to choose from, as in 'yes,no': which is the likeliest?", metavar="A,B..."),
+]
+Baselines = Annotated[
+    bool, typer.Option("--baselines", help="Beside the score of the held-out part, what n-grams and compressors get.")
+]
+Adapt = Annotated[
+    bool,
+    typer.Option(
+        "--adapt", help="Beside the score, what a network gets that goes on learning from all that it has scored."
+    ),
 ]
 
 
@@ -65,6 +73,8 @@ def evaluate(
     per_char: PerChar = False,
     threshold: Threshold = None,
     choices: Choices = None,
+    baselines: Baselines = False,
+    adapt: Adapt = False,
     device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
     cache: Cache = None,
@@ -77,37 +87,56 @@ def evaluate(
     echo "Shall I compare thee" | charrnn evaluate sonnets -
     charrnn evaluate shakespeare marlowe -- disputed.txt
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
+    charrnn evaluate --baselines
+    charrnn evaluate sonnets play.txt --adapt
     charrnn evaluate reviews new.tsv --choices positive,negative
     """
     from charrnn.cli.console import print_result
     from charrnn.cli.models import open_model
     from charrnn.cli.pieces import print_choices, print_pieces
+    from charrnn.cli.subjects import Subject, rereadable
     from charrnn.cli.tables import comparison, figures, score_table
+    from charrnn.errors import SettingsError
+    from charrnn.evaluation.compare import Blocks
+    from charrnn.evaluation.score import summed
 
     names: list[str | None] = [model]
     if "texts" in ctx.meta:
         names, text = [model, *(text or [])], ctx.meta["texts"]
     by_piece, offered = per_line or per_char or threshold is not None, (choices or "").split(",")
     check(by_piece, threshold, len(names), choices)
-    found = []
-    with rereadable(text or [], len(names) + bool(choices)) as places:
+    if adapt and (by_piece or window):
+        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
+    if baselines and (by_piece or len(names) > 1 or text or split == "train"):
+        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
+    found, compared = list[dict[str, Any]](), list[Blocks]()
+    with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
             subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
+            check_model(opened, adapt, baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
             elif by_piece:
                 print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
             else:
-                score = figures(opened.score(subject.pieces(), **how))
+                compared.append(Blocks(opened.vocabulary))
+                parts = opened.scored(subject.pieces(), **how)
+                parts = compared[-1].over(parts) if len(names) > 1 else parts
+                score = figures(summed(opened.vocabulary, parts, subject.name))
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
+                score |= adapted(opened, subject, unknown) if adapt else {}
+                score |= without_network(subject) if baselines else {}
                 found.append(score | {"model": str(opened.path), "text": subject.name})
-                if as_json:
-                    print_result(json.dumps(found[-1]))
-    if found and not as_json:
-        how_read = reading(opened, window, found[0]["characters"])
-        print_result(score_table(found[0], how_read) if len(found) == 1 else comparison(found))
+    if not found:
+        return
+    differing = differences(found, compared) if len(found) > 1 else []
+    if as_json:
+        print_result("\n".join(map(json.dumps, found)))
+        return
+    how_read = reading(opened, window, found[0]["characters"])
+    print_result(score_table(found[0], how_read) if len(found) == 1 else comparison(found, differing))
 
 
 def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
@@ -124,10 +153,36 @@ def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
     return f"state carried through the whole text{lanes}"
 
 
+def differences(found: list[dict[str, Any]], compared: "list[Blocks]") -> "list[Passage]":
+    """Add to each model's figures what it needs more than the best; where the best two differ most."""
+    from charrnn.evaluation.compare import difference, passages
+
+    order = sorted(range(len(found)), key=lambda model: found[model]["bits_per_byte"])
+    best = compared[order[0]]
+    for figures, blocks in zip(found, compared, strict=True):
+        bounds = difference(blocks, best)
+        figures["difference_bits_per_char"] = None if bounds is None else bounds._asdict()
+    return passages(compared[order[1]], best)
+
+
 def choice_accuracy(model: "LanguageModel", subject: "Subject", choices: list[str]) -> dict[str, float]:
     """How often the likeliest choice is the answer."""
     right = [each.answer == each.choice for each in model.chosen(subject.pieces(), choices)]
     return {"choice_accuracy": sum(right) / len(right)}
+
+
+def adapted(model: "LanguageModel", subject: "Subject", unknown: str) -> dict[str, float]:
+    """The score of a network that goes on learning from what it has scored."""
+    score = model.score(subject.pieces(), adapting=True, unknown=unknown, name=subject.name)
+    return {"adapted_nats_per_char": score.nats_per_char, "adapted_bits_per_char": score.bits_per_char}
+
+
+def without_network(subject: "Subject") -> dict[str, dict[str, float]]:
+    """What n-grams and compressors get on the same part, given the training part."""
+    from charrnn.evaluation.baselines import baselines
+
+    corpus = subject.corpus
+    return {"baselines": baselines(corpus.train, corpus.part(subject.split), corpus.vocabulary)}
 
 
 def check(by_piece: bool, threshold: float | None, models: int, choices: str | None) -> None:
@@ -142,74 +197,11 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
         raise SettingsError(f"--choices cannot be {choices!r}", "", "give at least two texts, as in yes,no")
 
 
-@contextmanager
-def rereadable(text: list[str], times: int) -> Iterator[list[str]]:
-    """Places that can be read so many times: standard input is kept in a file while several models score it."""
-    import tempfile
+def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
+    """Refuse what a model of records has not, before anything is scored."""
+    from charrnn.errors import SettingsError
 
-    from charrnn.text.places import STDIN
-    from charrnn.text.reading import stream_bytes
-
-    if STDIN not in text or times < 2:
-        yield text
-        return
-    with tempfile.NamedTemporaryFile(prefix="charrnn-") as file:
-        for piece in stream_bytes(STDIN):
-            file.write(piece)
-        file.flush()
-        yield [file.name if place == STDIN else place for place in text]
-
-
-class Subject:
-    """What is scored: texts, or a part of the model's own corpus."""
-
-    def __init__(
-        self,
-        model: "LanguageModel",
-        text: list[str],
-        places: list[str],
-        split: str,
-        encoding: str | None,
-        cache: Path,
-    ) -> None:
-        self.model, self.places, self.split, self.encoding, self.cache = model, places, split, encoding, cache
-        self.name = ", ".join(text) if text else f"{split} part of {', '.join(model.checkpoint.config.corpus)}"
-
-    def pieces(self) -> "Iterator[str | bytes | Ids]":
-        """The text, piece by piece; says what a user should know of its reading."""
-        from charrnn.cli.console import say
-        from charrnn.evaluation.score import BLOCK
-        from charrnn.text.corpus import source_of
-        from charrnn.text.reading import stream_text
-
-        config = self.model.checkpoint.config
-        if not self.places:
-            ids = own_part(self.model, self.split, self.cache)
-            yield from (ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK))
-            return
-        values = config.model_dump() | ({"encoding": self.encoding} if self.encoding else {})
-        notices: list[str] = []
-        yield from stream_text(source_of(values, self.places), notices)
-        for notice in notices:
-            say(notice)
-
-
-def own_part(model: "LanguageModel", split: str, cache: Path) -> "Ids":
-    """A part of the text that the model learnt, found again by its recorded place and fingerprint."""
-    from charrnn.errors import MissingInputError
-    from charrnn.text.corpus import read_corpus, source_of, split_of
-
-    checkpoint = model.checkpoint
-    c = checkpoint.config
-    remedy = "name a TEXT to score"
-    if split != "train" and not getattr(checkpoint.corpus, f"{split}_symbols"):
-        raise MissingInputError(f"this model held no {split} part out", "", f"{remedy}, or add --split train")
-    if "-" in c.corpus:
-        raise MissingInputError("this model learnt from standard input", "its text is gone", remedy)
-    corpus, _, _ = read_corpus(
-        source_of(c.model_dump()),
-        split_of(c.model_dump()),
-        known=(checkpoint.vocabulary, checkpoint.corpus.fingerprint),
-        cache=cache,
-    )
-    return corpus.part(split)
+    if adapt and model.vocabulary.end is not None:
+        raise SettingsError("--adapt is for one text", "this model learnt records", "leave it away")
+    if baselines and model.vocabulary.answer is not None:
+        raise SettingsError("--baselines cannot answer", "this model's score is that of answers", "leave it away")

@@ -44,6 +44,10 @@ def sample(
     records: Annotated[
         bool, typer.Option("--records", help="Each sample is one record; for models of --records.")
     ] = False,
+    adapt_to: Annotated[
+        str | None,
+        typer.Option("--adapt-to", help="Learn from this file first, for this call only, and continue it; - is stdin."),
+    ] = None,
     stop: Annotated[list[str] | None, typer.Option("--stop", help="End before this text; may be repeated.")] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, max=2**63 - 1, help="Default: drawn, and printed on stderr.")
@@ -59,6 +63,7 @@ def sample(
     \b
     charrnn sample --temp 0.8
     charrnn sample sonnets -n 2000 --prompt "Shall I compare thee" > poem.txt
+    charrnn sample sonnets --adapt-to diary.txt --no-echo
     charrnn sample names --count 1000 --stop $'\\n' --json | jq -r .text
     cat questions.txt | charrnn sample --prompts - --seed 7 --separator '\\0' | xargs -0 -n 1 echo
     """
@@ -70,6 +75,8 @@ def sample(
     stops = tuple(text.encode("utf-8", "surrogateescape") for text in stop or [])
     single = the_prompt(prompt, prompt_file, prompts)
     opened = open_model(model, checkpoints, device)
+    if adapt_to is not None:
+        opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
     sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one_record(opened.vocabulary, records))
     asked = Asked(opened, prompts, single, count, seed, unknown)
     with ResultStream() as stream:
@@ -90,6 +97,31 @@ def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
     if asked and vocabulary.end_id is None:
         raise SettingsError("--records needs a model of records", "this one learnt a single text", "leave it away")
     return asked or vocabulary.answer is not None or vocabulary.end == ""
+
+
+def adapted(
+    model: "LanguageModel", place: str, unknown: str, asked: list[str | None], prompts: list[bytes]
+) -> "tuple[LanguageModel, list[bytes]]":
+    """The model after it has learnt from a file, and the prompts; where none was `asked` for, the file's end."""
+    from charrnn.cli.console import say
+    from charrnn.errors import DataError, SettingsError
+    from charrnn.evaluation.segments import RUN_UP
+    from charrnn.text.corpus import source_of
+    from charrnn.text.reading import stream_text
+
+    if place == "-" and "-" in asked[1:]:
+        raise SettingsError("standard input cannot be learnt from and be the prompt", "", "name a file")
+    notices: list[str] = []
+    pieces = list(stream_text(source_of(model.checkpoint.config.model_dump(), [place]), notices))
+    end = (b"" if model.vocabulary.unit == "byte" else "").join(pieces)[-RUN_UP:]  # type: ignore[arg-type]
+    if not end:
+        raise DataError(f"{place} is empty", "there is nothing to adapt to", "name a text")
+    model = model.adapted(pieces, unknown=unknown, name=place)
+    for notice in (*notices, f"adapted to {place}, for this call only"):
+        say(notice)
+    if any(each is not None for each in asked):
+        return model, prompts
+    return model, [end if isinstance(end, bytes) else end.encode("utf-8", "surrogateescape")]
 
 
 def drawn() -> int:

@@ -11,6 +11,7 @@ from charrnn.cli.console import table
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
+    from charrnn.evaluation.compare import Passage
     from charrnn.evaluation.score import Score
     from charrnn.text.corpus import Corpus
     from charrnn.text.examination import Examination
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 
 
 ANSWERS = ("exact_match", "accuracy")  # figures of texts with answers
+BASELINES = {  # and what each knows of the training part
+    "unigram": "counted in the training part",
+    "3-gram": "interpolated Kneser-Ney, the same",
+    "6-gram": "interpolated Kneser-Ney, the same",
+    "gzip": "adaptive, after the training part's last 32 KiB",
+    "bzip2": "adaptive, alone",
+    "xz": "adaptive, after the training part",
+    "ppmd": "adaptive, after the training part",
+}
 RAREST = 8  # symbols that a dry run shows
 
 
@@ -53,13 +63,10 @@ def bits(nats: float) -> str:
 
 def baseline(corpus: "Corpus") -> float:
     """Kneser-Ney 6-gram, in nats per character of the validation part that was watched."""
-    from charrnn.evaluation.baselines import COUNTED_SYMBOLS, kneser_ney
+    from charrnn.evaluation.baselines import counting
     from charrnn.training.watch import watched
 
-    held_out = watched(corpus)
-    characters, _ = corpus.vocabulary.measure(held_out)
-    nats = kneser_ney(corpus.train[-COUNTED_SYMBOLS:], held_out, len(corpus.vocabulary))
-    return nats * len(held_out) / characters
+    return counting(corpus.train, watched(corpus), corpus.vocabulary)
 
 
 def cost_table(preparation: "Preparation", examined: "Examination | None", as_json: bool) -> str:
@@ -136,12 +143,15 @@ def score_table(found: dict[str, Any], how: str) -> str:
     """The same for people; `how` says how the text was read."""
     unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
     answers = [(key.replace("_", " "), f"{found[key]:.1%}") for key in (*ANSWERS, "choice_accuracy") if key in found]
+    baselines: dict[str, float] = found.get("baselines", {})
     rows = [
         *answers,
         ("nats per character", f"{found['nats_per_char']:.4f}"),
         ("bits per character", f"{found['bits_per_char']:.4f}"),
         ("bits per byte", f"{found['bits_per_byte']:.4f}"),
+        *([("adapting", bits(found["adapted_nats_per_char"]))] if "adapted_nats_per_char" in found else []),
         ("perplexity", f"{found['perplexity']:.3f} per symbol"),
+        *((name, f"{bits:.4f} bits per character ({BASELINES[name]})") for name, bits in baselines.items()),
         ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
         ("how", how),
         ("text", found["text"]),
@@ -150,10 +160,25 @@ def score_table(found: dict[str, Any], how: str) -> str:
     return table(rows)
 
 
-def comparison(found: list[dict[str, Any]]) -> str:
-    """Several models on one text, the best first: fewer bits, likelier author."""
-    rows = [("bits per byte", "bits per character", "perplexity", "unknown", "model")]
+def comparison(found: list[dict[str, Any]], differing: "list[Passage]") -> str:
+    """Several models on one text, the best first: fewer bits, likelier author; and where the best two differ most."""
+    columns = {"bits_per_byte": ".4f", "bits_per_char": ".4f", "adapted_bits_per_char": ".4f", "perplexity": ".3f"}
+    columns = {key: form for key, form in columns.items() if key in found[0]} | {"unknown": ","}
+    heads = [key.replace("_", " ").replace("char", "character") for key in columns]
+    rows = [(*heads, "more than the best (95 %)", "model")]
     for each in sorted(found, key=lambda figures: figures["bits_per_byte"]):
-        numbers = f"{each['bits_per_byte']:.4f}", f"{each['bits_per_char']:.4f}", f"{each['perplexity']:.3f}"
-        rows.append((*numbers, f"{each['unknown']:,}", each["model"]))
-    return table(rows, width=1000)  # a model's place stays on its line
+        numbers = [format(each[key], form) for key, form in columns.items()]
+        rows.append((*numbers, interval(each["difference_bits_per_char"]), each["model"]))
+    shown = table(rows, width=1000)  # a model's place stays on its line
+    if not differing:
+        return shown
+    title = "where the best two differ most: from which character on, what the second needs more, how it begins"
+    lines = [(f"{p.start:,}", f"{p.bits_per_char:+.4f}", json.dumps(p.begins, ensure_ascii=False)) for p in differing]
+    return f"{shown}\n\n{title}\n{table(lines, width=1000)}"
+
+
+def interval(bounds: dict[str, float] | None) -> str:
+    """A difference with its bounds; a dash where there is none, or where it is the best's from itself."""
+    if bounds is None or not any(bounds.values()):
+        return "-"
+    return f"{bounds['mean']:.4f} ({bounds['low']:.4f} to {bounds['high']:.4f})"

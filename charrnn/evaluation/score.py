@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.errors import DataError
 from charrnn.evaluation.segments import RUN_UP, Segment, alone, carried, cold, lanes
 from charrnn.text.records import borders
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -135,11 +136,11 @@ def score_stream(
     # What a block after the first is shown of the one before.
     context = 1 if window or vocabulary.end_id is not None else RUN_UP
     size = BLOCK // (window or 1) * (window or 1) or window or BLOCK
-    blocks = _blocks(pieces, size + 1, size, vocabulary.end_id)  # the very first symbol is no target
-    begun = list(islice(blocks, 2))
+    coming = blocks(pieces, size + 1, size, vocabulary.end_id)  # the very first symbol is no target
+    begun = list(islice(coming, 2))
     short = len(begun) < 2 and sum(map(len, begun)) <= SHORT
     reader, before = open_reader(short), None
-    for block in chain(begun, blocks):
+    for block in chain(begun, coming):
         ids = block if before is None else np.concatenate((before, block))
         if vocabulary.end_id is not None:
             segments = alone(ids, vocabulary)
@@ -182,7 +183,19 @@ def total(
     return replace(score, hits=int(hits[counted].sum()), records=len(exact), exact=int(exact.sum()))
 
 
-def _blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
+def summed(vocabulary: Vocabulary, parts: Iterable[Scored], name: str) -> Score:
+    """The score of the whole text `name` from its parts.
+
+    Raises:
+        DataError: no symbol of it is known to the model.
+    """
+    score = sum((total(vocabulary, *part) for part in parts), Score())
+    if not score.symbols:
+        raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
+    return score
+
+
+def blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
     """The same ids in blocks of `size`; the first has `first` of them, the last what is left.
 
     With an `end_id` each ends with one, and may be longer for it.

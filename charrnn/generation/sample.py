@@ -64,6 +64,26 @@ class Ending:
     stop: bytes | None = None
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A text that was written: `text` continues `prompt`. `log_probability` is in nats, at temperature 1."""
+
+    text: str
+    prompt: str
+    seed: int
+    characters: int
+    log_probability: float
+    stop_reason: str  # `length` or `stop`
+    stop: str | None  # the stop string that ended it
+
+    @classmethod
+    def of(cls, written: bytes, prompt: str | bytes, seed: int, ending: Ending) -> "Sample":
+        """The sample that ended so."""
+        stop = None if ending.stop is None else _as_text(ending.stop)
+        texts = _as_text(written), _as_text(prompt)
+        return cls(*texts, seed, ending.characters, -ending.nats, ending.reason, stop)
+
+
 @dataclass
 class Text:
     """A text on its way: what it still has to read, what it has written, what of that may leave."""
@@ -153,3 +173,7 @@ def _overlap(text: bytes, stops: Sequence[bytes]) -> int:
     """Length of the longest end of `text` that a stop string begins with."""
     longest = max((len(stop) - 1 for stop in stops), default=0)
     return next((n for n in range(min(longest, len(text)), 0, -1) if any(s.startswith(text[-n:]) for s in stops)), 0)
+
+
+def _as_text(content: str | bytes) -> str:
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else content

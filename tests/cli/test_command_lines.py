@@ -95,6 +95,7 @@ SAMPLE = {
     "--stop": (["e", "ab", *ODD[2:]], [""]),
     "--seed": (["1", "9223372036854775807"], ["9223372036854775808", *WHOLE[1:]]),
     "--unknown": (["error", "skip", "replace"], ["", "drop"]),
+    "--adapt-to": (["small.txt", "-", "empty.txt"], ["missing", "nothing", "/dev/zero", "", "a" * 300]),
     "--no-echo": ([None], []),
     "--json": ([None], []),
     "--device": (["cpu", "auto"], DEVICES),
@@ -107,6 +108,8 @@ EVALUATE = {
     "--json": ([None], []),
     "--per-line": ([None], []),
     "--per-char": ([None], []),
+    "--baselines": ([None], []),
+    "--adapt": ([None], []),
     "--device": (["cpu", "auto"], DEVICES),
 }
 COMMANDS = {"train": TRAIN, "sample": SAMPLE, "evaluate": EVALUATE, "info": {"--json": ([None], [])}}

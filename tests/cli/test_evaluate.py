@@ -120,12 +120,86 @@ def test_several_models_score_one_text(charrnn, trained, tmp_path):
     text = b"Rough winds do shake the darling buds of May"
     alone = [json.loads(charrnn("evaluate", model, "-", "--json", cwd=trained, stdin=text).stdout) for model in models]
     together = charrnn("evaluate", *models, "--json", "--", "-", cwd=trained, stdin=text)
-    assert [json.loads(line) for line in together.stdout.splitlines()] == alone
+    found = [json.loads(line) for line in together.stdout.splitlines()]
+    assert [each.pop("difference_bits_per_char") for each in found] == [None, None], "a single block"
+    assert found == alone
     table = charrnn("evaluate", *models[::-1], "--", "-", cwd=trained, stdin=text).stdout.decode().splitlines()
     assert table[0].split()[-1] == "model"
     better, worse = sorted(alone, key=lambda found: found["bits_per_byte"])
     assert [line.split()[-1] for line in table[1:]] == [better["model"], worse["model"]]
     assert f"{better['bits_per_byte']:.4f}" in table[1]
+
+
+def test_baselines_stand_beside_the_score_of_the_held_out_part(charrnn, trained):
+    found = score(charrnn, trained, "--baselines")
+    assert {key: found[key] for key in KEYS} == score(charrnn, trained)
+    assert set(found["baselines"]) - {"ppmd"} == {"unigram", "3-gram", "6-gram", "gzip", "bzip2", "xz"}
+    assert found["baselines"]["6-gram"] < found["baselines"]["3-gram"] < found["baselines"]["unigram"]
+    assert found["baselines"]["gzip"] < 1 < found["baselines"]["bzip2"], "the verses stand in the training part"
+    table = charrnn("evaluate", "verses", "--baselines", cwd=trained).stdout.decode()
+    for name, bits in found["baselines"].items():
+        assert f"{bits:.4f} bits per character" in next(line for line in table.splitlines() if line.startswith(name))
+
+
+def test_training_ends_with_the_same_6_gram(charrnn, trained):
+    again = charrnn("train", "verses.txt", "--name", "verses", "--steps", "60", "--resume", cwd=trained)
+    bits = score(charrnn, trained, "--baselines")["baselines"]["6-gram"]
+    assert f"{bits:.4f} bits per character (interpolated Kneser-Ney".encode() in again.stderr + again.stdout
+
+
+@pytest.mark.parametrize(
+    "line", [["verses.txt"], ["--split", "train"], ["--per-line"], ["verses", "--"]], ids=lambda line: line[0]
+)
+def test_baselines_are_for_what_one_model_held_out(charrnn, trained, line):
+    done = charrnn("evaluate", "verses", "--baselines", *line, cwd=trained)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_adapting_stands_beside_the_static_score(charrnn, trained):
+    text = b"Hath summer a lease, hath May a date? " * 20
+    plain, found = (score(charrnn, trained, "-", *flags, stdin=text) for flags in ([], ["--adapt"]))
+    assert {key: found.pop(key) for key in KEYS} == plain
+    assert set(found) == {"adapted_nats_per_char", "adapted_bits_per_char"}
+    assert found["adapted_bits_per_char"] == pytest.approx(found["adapted_nats_per_char"] / math.log(2))
+    assert found["adapted_bits_per_char"] < plain["bits_per_char"] - 0.05
+    table = charrnn("evaluate", "verses", "-", "--adapt", cwd=trained, stdin=text).stdout.decode()
+    assert f"adapting            {found['adapted_nats_per_char']:.4f} nats" in table
+    several = charrnn("evaluate", "verses", "verses", "--adapt", "--", "-", cwd=trained, stdin=text).stdout.decode()
+    assert "adapted bits per character" in several
+    assert several.count(f"{found['adapted_bits_per_char']:.4f}") == 2
+
+
+@pytest.mark.parametrize("line", [["--window", "8"], ["--per-line"], ["--threshold", "3"]], ids=lambda line: line[0])
+def test_adapting_is_for_whole_texts(charrnn, trained, line):
+    done = charrnn("evaluate", "verses", "--adapt", *line, cwd=trained)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+
+
+def test_the_difference_of_two_models_has_an_interval(charrnn, trained, tmp_path):
+    """A model of bytes and one of characters on the verses, some of which only one of them knows by heart."""
+    flags = ["--hidden", "16", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "40"]
+    (tmp_path / "other.txt").write_text("May is a day, and a day is May.\n" * 60)
+    done = charrnn("train", tmp_path / "other.txt", "--unit", "byte", *flags, cwd=tmp_path)
+    assert done.returncode == 0
+    text = (trained / "verses.txt").read_text()[:1500] + "May is a day, and a day is May.\n" * 100
+    (tmp_path / "mixed.txt").write_text(text)
+    line = ["evaluate", "verses", tmp_path / "checkpoints" / "other"]
+    lines = charrnn(*line, "--json", "--", tmp_path / "mixed.txt", cwd=trained).stdout.splitlines()
+    better, worse = sorted(map(json.loads, lines), key=lambda found: found["bits_per_char"])
+    assert better["difference_bits_per_char"] == {"mean": 0, "low": 0, "high": 0}
+    found = worse["difference_bits_per_char"]
+    assert found["mean"] == pytest.approx(worse["bits_per_char"] - better["bits_per_char"])
+    assert found["low"] < found["mean"] < found["high"]
+    table = charrnn(*line, "--", tmp_path / "mixed.txt", cwd=trained).stdout.decode().splitlines()
+    assert f"{found['mean']:.4f} ({found['low']:.4f} to {found['high']:.4f})" in table[2]
+    assert "differ most" in table[4]
+    starts = [int(row.split()[0].replace(",", "")) for row in table[5:]]
+    assert len(starts) == 3
+    for start, row in zip(starts, table[5:], strict=True):
+        assert json.dumps(text[start : start + 60]) in row
+    part = charrnn(*line, "--", "-", cwd=trained, stdin=b"May is" + b"*" * 3000).stdout.decode()
+    assert "differ most" not in part, "of what one of them left out the other has a cost"
 
 
 def test_after_two_dashes_every_name_is_a_text(charrnn, trained, tmp_path):

@@ -69,6 +69,18 @@ def test_windows_in_records_are_refused(charrnn, names):
     assert (done.returncode, done.stdout) == (2, b"")
 
 
+@pytest.mark.parametrize("line", [["evaluate", "names", "--adapt"], ["sample", "names", "--adapt-to", "names.txt"]])
+def test_adapting_to_records_is_refused(charrnn, names, line):
+    done = charrnn(*line, cwd=names)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    assert b"learnt records" in done.stderr
+
+
+def test_records_have_baselines(charrnn, names):
+    found = json.loads(ran(charrnn, "evaluate", "names", "--baselines", "--json", cwd=names))
+    assert found["baselines"]["6-gram"] < found["baselines"]["unigram"] < found["baselines"]["bzip2"]
+
+
 # Questions and answers: each task has a floor that no model without a memory of the question reaches
 
 
@@ -102,6 +114,8 @@ def test_number_words_become_digits(charrnn, tmp_path):
     refused = charrnn("sample", cwd=tmp_path)
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"nothing was asked" in refused.stderr
+    uncounted = charrnn("evaluate", "task", "--baselines", cwd=tmp_path)
+    assert (uncounted.returncode, uncounted.stdout, uncounted.stderr.count(b"\n")) == (2, b"", 1)
 
 
 @pytest.mark.slow

@@ -39,6 +39,50 @@ def test_prompts_from_argument_file_and_stdin_are_the_same(charrnn, trained, tmp
     assert argument[7:] == charrnn(*common, "--prompt", "Shall I", "--no-echo", cwd=trained).stdout
 
 
+def test_a_sample_adapted_to_a_file_goes_on_as_the_file_does(charrnn, trained, tmp_path):
+    """A model of verses, greedily, before and after it has read two words again and again."""
+    text = "thou and day "
+    (tmp_path / "voice.txt").write_text(text * 600)
+    path = trained / "checkpoints" / "verses" / "best.safetensors"
+    before = path.read_bytes()
+    common = ["sample", "verses", "-t", "0", "-n", "52", "--seed", "1", "--no-echo"]
+    done = charrnn(*common, "--adapt-to", tmp_path / "voice.txt", cwd=trained)
+    assert (done.returncode, done.stdout.decode()) == (0, text * 4)
+    assert done.stderr.decode().splitlines() == [f"adapted to {tmp_path / 'voice.txt'}, for this call only"]
+    assert path.read_bytes() == before
+    piped = charrnn(*common, "--adapt-to", "-", cwd=trained, stdin=(text * 600).encode())
+    assert piped.stdout == done.stdout
+    asked = charrnn(*common, "--adapt-to", tmp_path / "voice.txt", "--prompt", "day thou and", cwd=trained)
+    assert asked.stdout.decode() == (text * 5)[8:60]
+    assert charrnn(*common, "--prompt-file", tmp_path / "voice.txt", cwd=trained).stdout != done.stdout
+
+
+def test_the_end_of_what_was_adapted_to_is_the_prompt(charrnn, trained, tmp_path):
+    (tmp_path / "voice.txt").write_text("day " * 300)
+    line = ["sample", "verses", "-n", "5", "--seed", "1", "--json", "--adapt-to", tmp_path / "voice.txt"]
+    assert json.loads(charrnn(*line, cwd=trained).stdout)["prompt"] == "day " * 128
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "code"),
+    [
+        (b"", [], 65),
+        ("caf\u00e9".encode(), [], 65),
+        (b"\xff", [], 65),
+        (None, [], 66),
+        (b"May", ["--adapt-to", "-", "--prompt-file", "-"], 2),
+        (b"May", ["--adapt-to", "-", "--prompts", "-"], 2),
+    ],
+)
+def test_what_cannot_be_adapted_to_is_one_line(charrnn, trained, tmp_path, content, line, code):
+    if content is not None:
+        (tmp_path / "voice.txt").write_bytes(content)
+    done = charrnn("sample", "verses", "--adapt-to", tmp_path / "voice.txt", *line, cwd=trained, stdin=b"May")
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert done.stderr.startswith(b"charrnn: error: ")
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_greedy_needs_no_luck(charrnn, trained):
     texts = {charrnn("sample", "-t", "0", "-n", "60", "--seed", seed, cwd=trained).stdout for seed in (1, 2, 3)}
     assert len(texts) == 1

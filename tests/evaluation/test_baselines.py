@@ -1,6 +1,10 @@
-"""Kneser-Ney n-grams against a slow twin made of dictionaries, and against numbers worked out by hand."""
+"""Kneser-Ney n-grams against a slow twin made of dictionaries, and against numbers worked out by hand; compressors."""
 
+import bz2
+import importlib.util
 import math
+import sys
+import zlib
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -8,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from charrnn.evaluation.baselines import kneser_ney
+from charrnn.evaluation.baselines import ORDERS, baselines, compressed, counting, kneser_ney
+from charrnn.text.vocabulary import END, Vocabulary
 
 BEFORE = None  # what precedes a text: one more symbol, equal to none of its own
 
@@ -94,6 +99,18 @@ def test_discount_shares_mass_between_seen_and_unseen_as_worked_out_by_hand():
     assert found == pytest.approx(-math.log((1 - 3 / 7) / 2 + 3 / 7 * 0.6), abs=1e-12)
 
 
+@pytest.mark.parametrize(("held_out", "probability"), [("a", 5 / 6), ("b", 1 / 6)])
+def test_three_symbols_back_as_worked_out_by_hand(held_out, probability):
+    """After abab, order 3.
+
+    Triples: two beginnings, aba and bab, each once: D = 1, so after ab all is left to the pairs. What differs before
+    them: beginning-a 1, ab 2, ba 1, D = 2 / (2 + 2) = 1/2: after b, a has (1 - 1/2)/1 + 1/2 * p(a). Before single
+    symbols: a follows the beginning and b, b follows a: D = 1 / (1 + 2), p(a) = (2 - 1/3)/3 + 1/3 * 2/3 * 1/2 = 2/3.
+    """
+    found = kneser_ney(ids([0, 1, 0, 1]), ids(["ab".index(held_out)]), 2, 3)
+    assert found == pytest.approx(-math.log(probability), abs=1e-12)
+
+
 @given(
     symbols=st.integers(3, 5),
     order=st.integers(1, 6),
@@ -128,3 +145,97 @@ def test_longer_contexts_pay_on_a_text_of_period_five_and_cost_nothing_on_noise(
     assert one > 1.2 > two > 0.25 > 0.02 > three
     dice = np.random.default_rng(0).integers(6, size=4000)
     assert 1.79 < kneser_ney(ids(dice[:3000]), ids(dice[3000:]), 6, 6) < 2.2
+
+
+@given(
+    order=st.integers(1, 6),
+    train=st.lists(st.integers(0, 2), min_size=1, max_size=30),
+    held_out=st.lists(st.integers(0, 3), min_size=1, max_size=60),
+    block=st.integers(1, 20),
+)
+@settings(deadline=None, max_examples=100)
+def test_a_long_text_costs_in_blocks_what_it_costs_at_once(order, train, held_out, block):
+    whole = kneser_ney(ids(train), ids(held_out), 4, order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("charrnn.evaluation.baselines.COUNTED_SYMBOLS", block)
+        assert kneser_ney(ids(train), ids(held_out), 4, order) == pytest.approx(whole, abs=1e-12)
+
+
+# Compressors, and everything in bits per character
+
+PROSE = "".join(np.random.default_rng(0).choice(list("abcdefghijklmnop"), size=60_000))  # four bits a letter
+
+
+def test_what_stands_in_the_training_part_is_known_to_those_who_can_remember_it():
+    """A passage of 20,000 letters; gzip reaches back 32 KiB, bzip2 nowhere."""
+    far, near = PROSE[:20_000].encode(), PROSE[-20_000:].encode()
+    sizes = {name: (compressed(PROSE.encode(), part)) for name, part in (("far", far), ("near", near))}
+    assert sizes["far"]["xz"] < 200 > sizes["near"]["xz"]
+    assert sizes["far"]["gzip"] > 10_000 > 1000 > sizes["near"]["gzip"]
+    assert sizes["near"]["bzip2"] == len(bz2.compress(near))
+    assert min(compressed(b"other", far).values()) > 10_000 * 0.99
+
+
+@given(before=st.binary(min_size=1, max_size=50), text=st.binary(min_size=1, max_size=200))
+@settings(deadline=None)
+def test_a_gzip_stream_of_that_size_gives_the_text_back(before, text):
+    coder = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=before)
+    stream = coder.compress(text) + coder.flush()
+    assert zlib.decompressobj(-zlib.MAX_WBITS, zdict=before).decompress(stream) == text
+    assert compressed(before, text)["gzip"] == len(stream)
+
+
+def test_ppmd_has_a_row_where_its_package_is(monkeypatch):
+    class Encoder:
+        """Needs a byte for every different character."""
+
+        def __init__(self, order, memory):
+            assert (order, memory) == (6, 256 << 20)
+
+        def encode(self, text):
+            return bytes(len(set(text)))
+
+        def flush(self):
+            return b"!"
+
+    monkeypatch.setitem(sys.modules, "pyppmd", type("Module", (), {"Ppmd7Encoder": Encoder}))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert compressed(b"abc", b"abcde")["ppmd"] == 2
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert set(compressed(b"abc", b"abcde")) == {"gzip", "bzip2", "xz"}
+
+
+def test_ppmd_remembers_the_training_part():
+    pytest.importorskip("pyppmd")
+    assert compressed(PROSE.encode(), PROSE[:20_000].encode())["ppmd"] < 3000
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_all_are_in_bits_per_character_whatever_the_unit(unit):
+    """Three bytes a character: what a compressor needs is shared out over characters, not bytes."""
+    text = "好好学习天天向上" * 30
+    vocabulary = Vocabulary.of(text if unit == "char" else text.encode())
+    train, held_out = vocabulary.encode(text * 2), vocabulary.encode(text)
+    found = baselines(train, held_out, vocabulary)
+    assert set(found) - {"ppmd"} == {*ORDERS, "gzip", "bzip2", "xz"}
+    assert found["bzip2"] == pytest.approx(8 * len(bz2.compress(text.encode())) / len(text))
+    for name, order in ORDERS.items():
+        nats = kneser_ney(train, held_out, len(vocabulary), order) * len(held_out)
+        assert found[name] == pytest.approx(nats / len(text) / math.log(2))
+
+
+def test_unknown_characters_are_spelled_for_all_as_for_a_model():
+    vocabulary = Vocabulary("char", ("a", "b"), folds=True)
+    train, held_out = vocabulary.encode("abab好" * 9), vocabulary.encode("ab学a")
+    plain = kneser_ney(train, held_out, 3, 6)
+    assert counting(train, held_out, vocabulary) == pytest.approx(plain + vocabulary.spelling / 4)
+    size = 8 * len(bz2.compress("ab\ufffda".encode()))
+    found = baselines(train, held_out, vocabulary)["bzip2"]
+    assert found == pytest.approx((size + vocabulary.spelling / math.log(2)) / 4)
+
+
+def test_the_end_before_the_first_record_is_nobodys():
+    vocabulary = Vocabulary("char", (END, "a", "b"), end="\n")
+    train, held_out = (vocabulary.encode(END + "".join(each + END for each in part)) for part in (["ab"] * 9, ["a"]))
+    assert counting(train, held_out, vocabulary) == pytest.approx(kneser_ney(train, held_out[1:], 3, 6))
+    assert baselines(train, held_out, vocabulary)["bzip2"] == 8 * len(bz2.compress(b"a\n")) / 2

@@ -1,0 +1,103 @@
+"""text -> bits, while the network goes on learning from what it was just scored on: dynamic evaluation.
+
+Krause et al. 2018, "Dynamic Evaluation of Neural Sequence Models". A text is read in segments, the state carried. Each
+is scored first; then the gradient g of its mean cost, cut off where the segment begins, moves every weight theta, which
+is drawn back to where it began, theta_0:
+
+    theta <- theta + min(1, DECAY * rms / mean(rms)) * (theta_0 - theta) - RATE * g / rms
+
+where rms is the root of the mean of g * g over all segments so far (in the paper over the training part, which a model
+does not carry with it). No symbol's cost depends on a later one: the total is the length of a code that could really be
+decoded, by learning from what is decoded.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import DivergedError
+from charrnn.evaluation.score import Scored, blocks, charged
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SEGMENT = 32  # symbols
+RATE, DECAY = 6e-4, 0.001  # measured on a held-out part of the training part of tiny Shakespeare
+_TINY = 1e-12  # keeps apart what would be 0 / 0
+
+
+class Network(Protocol):
+    """A network in torch: what a `CharRNN` is here."""
+
+    def __call__(self, ids: "Tensor", state: Any) -> "tuple[Tensor, Any]":
+        """Ids (T, B) -> logits (T, B, V) and the state after the last step."""
+
+    def initial_state(self, lanes: int) -> Any:
+        """The state before anything was read, of each layer a tuple of tensors."""
+
+    def parameters(self) -> "Iterator[Tensor]":
+        """All weights, in a fixed order."""
+
+
+def adapt(network: Network, pieces: Iterable[Ids], vocabulary: Vocabulary) -> Iterator[Scored]:
+    """Ids that come in pieces -> segments with the nats of each, each found before `network` has learnt from it.
+
+    Nothing is said of unknown symbols, nor of which were the likeliest.
+    """
+    reading, before = Adaptation(network), None
+    for block in blocks(pieces, SEGMENT + 1, SEGMENT):  # the very first symbol is no target
+        ids = block if before is None else np.concatenate((before, block))
+        nats = np.concatenate(([math.nan], reading.read(ids)))
+        nats = charged(vocabulary, ids, nats, begins=before is None)[len(ids) - len(block) :]
+        yield Scored(block, nats, 0, np.zeros(len(block), dtype=bool))
+        before = ids[-1:]
+
+
+class Adaptation:
+    """A network on its way through a text: its state, where its weights began, and the squares of its gradients."""
+
+    def __init__(self, network: Network) -> None:
+        import torch
+
+        self.network, self.state = network, network.initial_state(1)
+        self.weights = list(network.parameters())
+        self.origin = [weight.detach().clone() for weight in self.weights]
+        self.squares = [torch.zeros_like(weight) for weight in self.origin]  # summed over segments
+        self.segments = 0
+
+    def read(self, ids: Ids) -> npt.NDArray[np.float64]:
+        """Nats of each symbol of `ids` (n,) after the first, (n - 1,); then the weights have learnt from them.
+
+        Raises:
+            DivergedError: they are no numbers any more; left out of a score, they would make it better.
+        """
+        import torch
+        from torch.nn import functional as F
+
+        if len(ids) < 2:
+            return np.zeros(0)
+        symbols = torch.from_numpy(ids.astype(np.int64)).to(self.origin[0].device)
+        logits, state = self.network(symbols[:-1, None], self.state)
+        nats = F.cross_entropy(logits[:, 0], symbols[1:], reduction="none")
+        if not nats.isfinite().all():
+            raise DivergedError("the network diverged while it adapted", "", "leave --adapt away")
+        self._learn(torch.autograd.grad(nats.mean(), self.weights))
+        self.state = [tuple(part.detach() for part in layer) for layer in state]
+        return nats.detach().double().cpu().numpy()
+
+    def _learn(self, gradients: "tuple[Tensor, ...]") -> None:
+        """One step of the formula above."""
+        import torch
+
+        self.segments += 1
+        with torch.no_grad():
+            torch._foreach_addcmul_(self.squares, gradients, gradients)
+            roots = [(squares / self.segments).sqrt_().add_(_TINY) for squares in self.squares]
+            mean = sum(root.sum() for root in roots) / sum(root.numel() for root in roots)
+            for weight, origin, root, gradient in zip(self.weights, self.origin, roots, gradients, strict=True):
+                weight.lerp_(origin, (root * (DECAY / mean)).clamp_(max=1))
+                weight.addcdiv_(gradient, root, value=-RATE)
