@@ -73,7 +73,7 @@ class Sample:
     seed: int
     characters: int
     log_probability: float
-    stop_reason: str  # `length` or `stop`
+    stop_reason: str  # `length`, `stop` or `record`
     stop: str | None  # the stop string that ended it
 
     @classmethod
