@@ -7,8 +7,9 @@ is drawn back to where it began, theta_0:
     theta <- theta + min(1, DECAY * rms / mean(rms)) * (theta_0 - theta) - RATE * g / rms
 
 where rms is the root of the mean of g * g over all segments so far (in the paper over the training part, which a model
-does not carry with it). No symbol's cost depends on a later one: the total is the length of a code that could really be
-decoded, by learning from what is decoded.
+does not carry with it), and at least FLOOR of its mean over all weights: what has to do with a rare symbol would else
+leap when that comes after a long time. No symbol's cost depends on a later one: the total is the length of a code that
+could really be decoded, by learning from what is decoded.
 """
 
 import math
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SEGMENT = 32  # symbols
 RATE, DECAY = 6e-4, 0.001  # measured on a held-out part of the training part of tiny Shakespeare
+FLOOR = 0.1
 _TINY = 1e-12  # keeps apart what would be 0 / 0
 
 
@@ -96,8 +98,9 @@ class Adaptation:
         self.segments += 1
         with torch.no_grad():
             torch._foreach_addcmul_(self.squares, gradients, gradients)
-            roots = [(squares / self.segments).sqrt_().add_(_TINY) for squares in self.squares]
-            mean = sum(root.sum() for root in roots) / sum(root.numel() for root in roots)
+            roots = [(squares / self.segments).sqrt_() for squares in self.squares]
+            mean = float(sum(root.sum() for root in roots)) / sum(root.numel() for root in roots) + _TINY
             for weight, origin, root, gradient in zip(self.weights, self.origin, roots, gradients, strict=True):
+                root.clamp_(min=FLOOR * mean)
                 weight.lerp_(origin, (root * (DECAY / mean)).clamp_(max=1))
                 weight.addcdiv_(gradient, root, value=-RATE)

@@ -86,10 +86,11 @@ def twin(ids, of):
             squares[name].append(weight.grad**2)
         rms = {name: torch.stack(all_of_it).mean(0).sqrt() for name, all_of_it in squares.items()}
         mean = torch.cat([each.flatten() for each in rms.values()]).mean()
+        rms = {name: torch.maximum(each, room.FLOOR * mean) for name, each in rms.items()}
         with torch.no_grad():
             for name, weight in weights.items():
                 pull = torch.clamp(room.DECAY * rms[name] / mean, max=1) * (origin[name] - weight)
-                step = room.RATE * weight.grad / rms[name].clamp(min=1e-30)
+                step = room.RATE * weight.grad / rms[name]
                 weight += pull - step
     return np.array(nats), {name: weight.detach() for name, weight in weights.items()}
 
@@ -132,6 +133,23 @@ def test_a_text_that_teaches_nothing_changes_nothing():
     assert adapted(np.zeros(200, dtype=np.uint8), of=sure)[1:].max() == 0
     for name, array in sure.weights().items():
         np.testing.assert_array_equal(array, weights[name])
+
+
+def test_a_symbol_that_comes_after_a_long_time_makes_no_leap(monkeypatch):
+    """Its row of the embedding had no gradient before: without a floor it steps RATE * sqrt(segments) far."""
+    ids = np.tile(random_ids(SEGMENT) % 4, 2500).astype(np.uint8)
+    ids[-5] = 4
+
+    def leap():
+        reading = network()
+        before = reading.embedding.weight[4].detach().clone()
+        adapted(ids, of=reading)
+        return (reading.embedding.weight[4] - before).abs().max().item()
+
+    bounded = leap()
+    monkeypatch.setattr(room, "FLOOR", 1e-6)
+    assert 0 < bounded < leap() / 2
+    assert leap() == pytest.approx(room.RATE * 50, rel=0.01)
 
 
 def test_a_network_that_diverges_has_no_score(monkeypatch):
