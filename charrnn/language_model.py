@@ -109,7 +109,7 @@ class LanguageModel:
     def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
         lanes = side_by_side(sampling.length)
-        return generate(self._network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
+        return generate(self.network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
 
     def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
         """The likeliest continuations of `text` by `steps` symbols, most probable first.
@@ -124,7 +124,7 @@ class LanguageModel:
         if not len(ids):
             raise SettingsError("there is nothing to continue", "the model knows no newline", "give a --prompt")
         width = top if steps == 1 else max(top, 16)
-        found = continuations(self._network(light=True), self.vocabulary, ids, steps, width)
+        found = continuations(self.network(light=True), self.vocabulary, ids, steps, width)
         return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
 
     def score(
@@ -170,7 +170,7 @@ class LanguageModel:
         if adapting:
             parts = adapt(self._learner(), coming, self.vocabulary)
         else:
-            parts = score_stream(lambda short: self._network(light=short), coming, self.vocabulary, window)
+            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window)
         for part in parts:
             yield part._replace(unknown=missing[0])
             missing[0] = 0
@@ -193,7 +193,7 @@ class LanguageModel:
             raise SettingsError("--choices needs answers", "this model learnt none", "train with --target-after")
         offered = [v.encode(choice, name="--choices") for choice in choices]
         ids = np.concatenate([np.zeros(0, dtype=v.dtype), *self._encoded(pieces, "skip", "the text", [0])])
-        for question, answer, best in choose(self._network(light=True), v, ids, offered):
+        for question, answer, best in choose(self.network(light=True), v, ids, offered):
             yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
 
     def _encoded(self, pieces: Iterable[Content | Ids], unknown: str, name: str, missing: list[int]) -> Iterator[Ids]:
@@ -223,7 +223,8 @@ class LanguageModel:
             return iter([text])
         return chain([END], records.marked(name, [text if isinstance(text, str) else text.decode()]))
 
-    def _network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
+    def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
+        """The network itself: `light` is without torch, where that can be."""
         return self._numpy if light and self.device in ("cpu", "auto") else self._torch
 
     @cached_property

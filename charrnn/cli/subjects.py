@@ -68,19 +68,10 @@ class Subject:
     def corpus(self) -> "Corpus":
         """The text that the model learnt, found again by its recorded place and fingerprint."""
         from charrnn.errors import MissingInputError
-        from charrnn.text.corpus import read_corpus, source_of, split_of
+        from charrnn.text.corpus import recorded_corpus
 
-        checkpoint = self.model.checkpoint
-        c = checkpoint.config
-        remedy = "name a TEXT to score"
-        if self.split != "train" and not getattr(checkpoint.corpus, f"{self.split}_symbols"):
-            raise MissingInputError(f"this model held no {self.split} part out", "", f"{remedy}, or add --split train")
-        if "-" in c.corpus:
-            raise MissingInputError("this model learnt from standard input", "its text is gone", remedy)
-        corpus, _, _ = read_corpus(
-            source_of(c.model_dump()),
-            split_of(c.model_dump()),
-            known=(checkpoint.vocabulary, checkpoint.corpus.fingerprint),
-            cache=self.cache,
-        )
-        return corpus
+        c = self.model.checkpoint
+        if self.split != "train" and not getattr(c.corpus, f"{self.split}_symbols"):
+            remedy = "name a TEXT to score, or add --split train"
+            raise MissingInputError(f"this model held no {self.split} part out", "", remedy)
+        return recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, self.cache)

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import DataError
+from charrnn.errors import DataError, MissingInputError
 from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
+from charrnn.text.places import STDIN
 from charrnn.text.reading import Source
 from charrnn.text.records import nearest_end, records_of
 from charrnn.text.store import release
@@ -122,6 +123,19 @@ def read_corpus(
             share = 0.1 if main.symbols >= SMALLEST_SPLIT and "validation" not in apart else 0.0
         corpus = _built(main, apart, replace(split, fraction=share), known)
         return corpus, share if len(corpus.validation) else 0.0, notices
+
+
+def recorded_corpus(values: Mapping[str, Any], vocabulary: Vocabulary, fingerprint: str, cache: Path | None) -> Corpus:
+    """The text that a model learnt, found again by the settings of its run and its fingerprint.
+
+    Raises:
+        MissingInputError: it is not where it was, or came from standard input.
+        DataError: it has changed since.
+    """
+    if STDIN in values["corpus"]:
+        raise MissingInputError("this model learnt from standard input", "its text is gone", "name a TEXT to score")
+    known = (vocabulary, fingerprint)
+    return read_corpus(source_of(values), split_of(values), known=known, cache=cache)[0]
 
 
 def build_corpus(
