@@ -182,7 +182,7 @@ class Loop:
         if self._save_due():
             self._settle()
             self._save(must=False)
-        if self.deadline is not None and p.step < self.config.steps and self._due(max(1, self.config.steps // REPLANS)):
+        if self.deadline is not None and self._due(max(1, self.config.steps // REPLANS)):
             self._replan(self.group.agree(self.deadline - time.monotonic())[0])
         self.clock += time.monotonic() - began  # watching is not training
 

@@ -89,10 +89,11 @@ def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fix
     """`config` with the number of steps that ends in time, seen from `step`; unchanged where that differs by under 1 %.
 
     A rest of twice or half the planned length also gets its evaluations spread anew, unless their interval is `fixed`.
+    A run at its end goes on only if most of its time is left: something else was using the machine when it was measured.
     """
     left = config.steps - step
     fit = fitting(cost, seconds_left, config.eval_every)
-    if abs(fit - left) < 0.01 * config.steps:
+    if abs(fit - left) < 0.01 * config.steps or (left == 0 and fit <= step):
         return config
     if fixed or left / 2 < fit < 2 * left:
         return config.model_copy(update={"steps": step + fit})

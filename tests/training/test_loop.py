@@ -1,6 +1,7 @@
 """What the hub does when things go wrong before anything was saved."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import torch
 from charrnn.checkpoint import read_checkpoint
 from charrnn.config import Wish
 from charrnn.report.events import RolledBack
+from charrnn.training import plan
 from charrnn.training.interruption import Interruption
 from charrnn.training.learner import Learner
+from charrnn.training.plan import Cost
 from charrnn.training.preparation import Request
 from charrnn.training.session import opened
 
@@ -60,3 +63,11 @@ def test_a_fine_tuned_run_that_diverges_before_its_first_save_goes_back_to_the_w
     old = read_checkpoint(folder / "old" / "best.safetensors").weights["head.weight"]
     assert len(begun) == 2
     assert all(np.array_equal(weights, old) for weights in begun)
+
+
+def test_a_run_with_a_time_uses_it_though_the_machine_was_slow_while_it_was_measured(folder, monkeypatch):
+    monkeypatch.setattr(plan, "measure", lambda *arguments: Cost(step=60.0, evaluation=0.01))
+    began = time.monotonic()
+    loop = train(folder, "slow", time=6.0, **SIZES)
+    assert loop.progress.step > 20
+    assert time.monotonic() - began < 30

@@ -180,6 +180,12 @@ def test_a_run_is_replanned_when_its_end_moves_by_more_than_a_hundredth(room, st
     assert again == config.model_copy(update={"steps": steps})
 
 
+@pytest.mark.parametrize(("steps", "room", "longer"), [(1, 0, 1), (1, 1, 1), (1, 90, 91), (50, 50, 50), (50, 51, 101)])
+def test_a_run_that_ends_early_goes_on_if_most_of_its_time_is_left(steps, room, longer):
+    seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
+    assert replan(run_config(steps=steps, eval_every=steps), steps, Cost(0.1, 0.0), seconds_left).steps == longer
+
+
 def check_length(config, made, again, cost, seconds_left):
     """The rest of the run ends in time and uses it; a plan that fits within a hundredth may be kept."""
     more = again.steps - made
