@@ -216,6 +216,10 @@ class LanguageModel:
             text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
         return self.vocabulary.encode(text, unknown=unknown, name=name)
 
+    def ids(self, text: Content) -> Ids:
+        """The ids of a text as it is learnt; what is unknown is left out."""
+        return np.concatenate(list(self._encoded(self._read(text, "the text"), "skip", "the text", [0])))
+
     def _read(self, text: Content, name: str) -> Iterator[Content]:
         """A text as `stream_text` would have given it."""
         records = source_of(self.checkpoint.config.model_dump()).records
@@ -225,7 +229,7 @@ class LanguageModel:
 
     def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
         """The network itself: `light` is without torch, where that can be."""
-        return self._numpy if light and self.device in ("cpu", "auto") else self._torch
+        return self._numpy if light and self.device in ("cpu", "auto") else self.torch_reader
 
     @cached_property
     def _numpy(self) -> "NumpyNetwork":
@@ -234,7 +238,8 @@ class LanguageModel:
         return NumpyNetwork(self.checkpoint.config, len(self.vocabulary), self.checkpoint.weights)
 
     @cached_property
-    def _torch(self) -> "TorchReader":
+    def torch_reader(self) -> "TorchReader":
+        """The network in torch, for devices, long texts and gradients."""
         from charrnn.model.network import open_reader
         from charrnn.training.machine import usable_device
 
@@ -245,4 +250,4 @@ class LanguageModel:
         """A network that may go on learning."""
         if self.vocabulary.end_id is not None:
             raise SettingsError("only a model of one text adapts", "this one learnt records", "leave it away")
-        return deepcopy(self._torch.network)
+        return deepcopy(self.torch_reader.network)

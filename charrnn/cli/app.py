@@ -14,6 +14,7 @@ from charrnn.cli.console import say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
 from charrnn.cli.info import info
 from charrnn.cli.predict import predict
+from charrnn.cli.report import report
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
 from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, sample, predict, info):
+for command in (train, sample, predict, info, report):
     app.command()(command)
 app.command(cls=ModelsThenTexts)(evaluate)
 

@@ -26,6 +26,15 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 Numbers = npt.NDArray[np.int64]
 COUNTED_SYMBOLS = 1_000_000  # of a training part's end; more changes little and costs seconds
 PRIMED = 4 << 20  # bytes of a training part's end that a compressor reads first: xz takes a second for each MiB
+KNOWING = {  # what each knows of the training part
+    "unigram": "counted in the training part",
+    "3-gram": "interpolated Kneser-Ney of the training part",
+    "6-gram": "interpolated Kneser-Ney of the training part",
+    "gzip": "adaptive, after the training part's last 32 KiB",
+    "bzip2": "adaptive, alone",
+    "xz": "adaptive, after the training part",
+    "ppmd": "adaptive, after the training part",
+}
 ORDERS = {"unigram": 1, "3-gram": 3, "6-gram": 6}
 _WINDOW = 32 << 10  # bytes, deflate's
 _XZ = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 4 * PRIMED}

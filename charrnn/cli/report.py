@@ -1,0 +1,52 @@
+"""`charrnn report`: runs as one HTML page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model
+
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...", help="Runs' names or folders, or .safetensors files.", autocompletion=complete_model
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Where to write it, - is stdout; default: report.html in the first run's folder."
+    ),
+]
+
+
+def report(
+    run: Runs = None, output: Output = None, checkpoints: Checkpoints = Path("checkpoints"), cache: Cache = None
+) -> None:
+    """Show runs on one HTML page that needs nothing else: curves, samples, surprises, cells, gradients, what is copied.
+
+    \b
+    charrnn report sonnets
+    charrnn report lstm gru rnn -o compared.html
+    """
+    from charrnn import __version__
+    from charrnn.cli.console import ResultStream, print_result, say
+    from charrnn.cli.models import open_model
+    from charrnn.files import write_whole
+    from charrnn.report.page import page
+    from charrnn.study import study
+
+    models = [open_model(each, checkpoints) for each in run or [None]]
+    accounts = [study(model, cache_folder(cache)) for model in models]
+    for account in accounts:
+        for notice in account.notices:
+            say(f"{account.name}: {notice}")
+    written = page(accounts, f"charrnn {__version__}")
+    if output == Path("-"):
+        with ResultStream() as stream:
+            stream.write(written)
+        return
+    place = output or models[0].path.parent / "report.html"
+    write_whole(place, written)
+    print_result(str(place))

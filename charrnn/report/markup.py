@@ -1,0 +1,69 @@
+"""text -> markup: the one way by which anything from outside enters a page, and the few shapes a page is made of."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from charrnn.report.visible import visible
+
+NAMES = {"\n": "\u21b5", " ": "\u2423", "\t": "\u21e5", "": "\u23ce"}  # of symbols that show nothing by themselves
+
+
+def text(content: str) -> str:
+    """Any text, inert: control characters and invisible ones written out, markup escaped."""
+    return escape(visible(content))
+
+
+def named(symbol: str) -> str:
+    """A symbol as it is spoken of, not escaped yet; the empty one ends a record."""
+    return NAMES.get(symbol, visible(symbol))
+
+
+def laid(symbol: str) -> str:
+    """A symbol as it stands in a passage: where a line or a record ends is seen, and breaks the line."""
+    return text(symbol).replace("\n", f"{NAMES[chr(10)]}\n") if symbol else f"{NAMES['']}\n"
+
+
+def pre(markup: str) -> str:
+    """A text as it is laid out, in whatever language and direction it is."""
+    return f'<pre dir="auto" lang="" translate="no">{markup}</pre>'
+
+
+def number(value: object) -> str:
+    """A cell with a number, already formatted."""
+    return f'<td class="number">{value}</td>'
+
+
+def cell(content: str) -> str:
+    """A cell with any text."""
+    return f"<td>{text(content)}</td>"
+
+
+def row(head: str, *cells: str) -> str:
+    """A line of a table: what it is about, any text, and its cells."""
+    return f"<tr><th>{text(head)}</th>{''.join(cells)}</tr>"
+
+
+def table(rows: Iterable[str], heads: Sequence[str] = (), name: str = "") -> str:
+    """A table that scrolls where it is too wide; a head that ends with # stands over numbers."""
+    over = "".join(f'<th class="number">{text(h[:-1])}</th>' if h[-1:] == "#" else f"<th>{text(h)}</th>" for h in heads)
+    head = f"<thead><tr>{over}</tr></thead>" if heads else ""
+    return f'<div class="scroll"><table class="{name}">{head}<tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def data(identity: str, value: Any) -> str:
+    """Data for the script: no `<` in it, so that nothing in it ends its element."""
+    shown = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{identity}">{shown}</script>'
+
+
+def tabs(name: str, sheets: Mapping[str, str]) -> str:
+    """One of several sheets, chosen without a script; the first is shown first."""
+    found = []
+    for place, label in enumerate(sheets):
+        checked = "" if place else " checked"
+        found.append(f'<input type="radio" name="{name}" id="{name}-{place}"{checked}>')
+        found.append(f'<label for="{name}-{place}">{text(label)}</label>')
+    found += [f'<div class="sheet">{each}</div>' for each in sheets.values()]
+    return f'<div class="tabs">{"".join(found)}</div>'

@@ -1,0 +1,138 @@
+"""Accounts of runs -> one HTML page: one file, which asks for nothing from anywhere.
+
+Its policy lets nothing in but its own style and its own script, by their digests, and it can be read without the
+script. Every text in it went through `markup.text`; there is no other way in. It stays below MOST bytes: what is long
+is shown in part, and the page says so.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from typing import get_args
+
+from charrnn.report.charts import STYLE, Chart, Series, svg
+from charrnn.report.contents import Account
+from charrnn.report.curves import Against, charts
+from charrnn.report.markup import cell, number, row, table, tabs, text
+from charrnn.report.sections import about, cells, copying, ladder, surprisal
+
+MOST = 1_000_000  # bytes
+
+
+def page(accounts: Sequence[Account], made_by: str) -> bytes:
+    """The page that shows `accounts`, UTF-8; `made_by` stands at its foot."""
+    share = 1.0
+    while len(found := _page([shortened(each, share) for each in accounts], made_by)) >= MOST and share > 1e-3:
+        share /= 2
+    return found
+
+
+def shortened(account: Account, share: float) -> Account:
+    """The same with so much of what is long: rungs (the first and the last stay), passage, cells."""
+    rungs, passage, found = account.rungs, account.passage, account.cells
+    wanted = max(2, round(len(rungs) * share)) - 1
+    if wanted + 1 < len(rungs):
+        rungs = tuple(rungs[k * (len(rungs) - 1) // wanted] for k in range(wanted + 1))
+    passage = passage[: max(1, round(len(passage) * share))]
+    if found is not None:
+        length = max(1, round(len(found.levels[0]) * share))
+        found = replace(found, levels=tuple(levels[:length] for levels in found.levels))
+    return replace(account, rungs=rungs, passage=passage, cells=found)
+
+
+def _page(accounts: Sequence[Account], made_by: str) -> bytes:
+    style = STYLE + _file("page.css")
+    script = _file("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    title = accounts[0].name if len(accounts) == 1 else f"{len(accounts)} runs: " + ", ".join(a.name for a in accounts)
+    body = [f"<h1>{text(title)}</h1>"]
+    if len(accounts) > 1:
+        body += [comparison(accounts), curves(accounts), reach(accounts)]
+    for place, account in enumerate(accounts):
+        body.append(_one(account, place, alone=len(accounts) == 1))
+    whole = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<link rel="icon" href="data:,">
+<title>{text(title)}</title>
+<style>{style}</style>
+</head>
+<body>
+{"".join(body)}
+<p class="quiet">{text(made_by)}</p>
+<script>{script}</script>
+</body>
+</html>
+"""
+    return whole.encode()
+
+
+def _one(account: Account, place: int, *, alone: bool) -> str:
+    """Everything about one run."""
+    parts = [] if alone else [f"<h2>{text(account.name)}</h2>"]
+    parts.append(about(account))
+    if alone:
+        parts.append(curves([account]))
+    parts += [ladder(account), surprisal(account, place), cells(account, place)]
+    if alone:
+        parts.append(reach([account]))
+    parts.append(copying(account))
+    return "\n".join(part for part in parts if part)
+
+
+def curves(accounts: Sequence[Account]) -> str:
+    """Loss and learning rate of all runs, over each other, against each measure of time."""
+    known = {each.name: each.curves for each in accounts if each.curves is not None}
+    if not known:
+        return ""
+    sheets = {f"by {each}": "".join(map(svg, charts(known, each))) for each in get_args(Against)}
+    return f"<h3>Learning</h3>{tabs('against', sheets)}"
+
+
+def reach(accounts: Sequence[Account]) -> str:
+    """How far back the loss's gradient reaches, of all runs."""
+    lines = tuple(Series(each.name, tuple(enumerate(each.reach, 1))) for each in accounts if each.reach)
+    if not lines:
+        return ""
+    chart = Chart("Gradient", "steps back", "gradient, 1 = one step back", lines, log_y=True)
+    ends = [f"{text(line.name)} {line.points[-1][1]:.2g} after {len(line.points)} steps" for line in lines]
+    derivative = "&#8214;&#8706;L<sub>t</sub>/&#8706;s<sub>t-k</sub>&#8214;"
+    return f"""<h3>Gradients</h3>
+<p>How much of the loss's gradient reaches the state <i>k</i> steps back, {derivative}, measured on this network and
+averaged over places of the text; one step back is 1. What falls towards nothing vanishes, what rises explodes:
+{"; ".join(ends)}.</p>
+<figure class="scroll">{svg(chart)}</figure>"""
+
+
+def comparison(accounts: Sequence[Account]) -> str:
+    """A line for each run, the best first, and the settings in which they differ."""
+    lines = []
+    for each in sorted(accounts, key=lambda account: (account.bits_per_char is None, account.bits_per_char or 0.0)):
+        bits = "-" if each.bits_per_char is None else f"{each.bits_per_char:.4f}"
+        trained = dict(each.card).get("trained", "-")
+        lines.append(row(each.name, number(bits), number(f"{each.parameters:,}"), cell(trained)))
+    rows = []
+    for key in dict.fromkeys(key for each in accounts for key in each.settings):
+        values = [each.settings.get(key) for each in accounts]
+        if any(value != values[0] for value in values):
+            rows.append(row(key, *(cell(str(value)) for value in values)))
+    differing = table(rows, ["", *(each.name for each in accounts)]) if rows else "<p>Their settings are the same.</p>"
+    shown = table(lines, ["run", "bits per character#", "parameters#", "trained"], "runs")
+    return f"<h3>Runs</h3>{shown}<h3>What differs</h3>{differing}"
+
+
+def _file(name: str) -> str:
+    return files("charrnn.report").joinpath(name).read_text("utf-8")
+
+
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -1,0 +1,134 @@
+"""One run's sections of a page: its card, the ladder, the surprises, the cells, what is copied.
+
+Each is markup that says everything without a script; `page.js` adds the slider, the hovering and the choice of a unit.
+"""
+
+import math
+from collections.abc import Sequence
+
+from charrnn.report.contents import Account, Symbol
+from charrnn.report.markup import cell, data, laid, named, number, pre, row, table, text
+
+STEPS = 9  # of surprise, each of a bit
+CELL_VALUES = 300_000  # activations on a page
+SHOWN_UNITS = 8
+
+
+def about(account: Account) -> str:
+    """What was trained on what, for how long, and what it reached, next to what counting and compressing reach."""
+    card = table((row(key, cell(value)) for key, value in account.card), name="card")
+    notices = "".join(f'<p class="notice">{text(notice)}</p>' for notice in account.notices)
+    settings = table(row(key, cell(str(value))) for key, value in account.settings.items())
+    return f"{card}{notices}{_standing(account)}<details><summary>All settings</summary>{settings}</details>"
+
+
+def _standing(account: Account) -> str:
+    """The score as a bar among the baselines, the best first."""
+    if account.bits_per_char is None or not account.baselines:
+        return ""
+    found = [(account.bits_per_char, account.name, "this network", ' class="ours"')]
+    found += [(each.bits_per_char, each.name, each.knows, "") for each in account.baselines]
+    most, lines = max(bits for bits, *_ in found), []
+    for bits, name, note, kind in sorted(found):
+        rectangle = f'<rect class="bar" height="10" width="{100 * bits / most:.2f}"/>'
+        bar = f'<td><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{rectangle}</svg></td>'
+        lines.append(row(name, number(f"{bits:.4f}"), bar, cell(note)).replace("<tr", f"<tr{kind}", 1))
+    return table(lines, ["", "bits per character#", "", ""], "standing")
+
+
+def ladder(account: Account) -> str:
+    """What it wrote at every evaluation: the same prompt, the same seed, a longer training."""
+    if not account.rungs:
+        return ""
+    lines = []
+    for rung in account.rungs:
+        score = "" if rung.bits_per_char is None else f", {rung.bits_per_char:.4f} bits per character"
+        lines.append(f"<li><h4>step {rung.step:,}{score}</h4>{pre(text(rung.text))}</li>")
+    slider = f'<input type="range" min="0" max="{len(lines) - 1}" value="0" aria-label="evaluation"><output></output>'
+    return f"""<section class="ladder"><h3>The ladder</h3>
+<p>What it wrote while it learnt: each time the same prompt and the same seed; only the training goes on.</p>
+<div class="controls">{slider}</div>
+<ol class="rungs">{"".join(lines)}</ol></section>"""
+
+
+def surprisal(account: Account, place: int) -> str:
+    """A passage, each symbol coloured by its bits; the likeliest alternatives beside it."""
+    if not account.passage:
+        return ""
+    marks, found = [], []
+    for symbol in account.passage:
+        colour = 0 if symbol.bits is None else min(STEPS, int(symbol.bits))
+        marks.append(f'<i class="s{colour}" title="{text(_alternatives(symbol))}">{laid(symbol.text)}</i>')
+        flat = [value for name, share in symbol.likeliest for value in (named(name), _floored(share))]
+        found.append([named(symbol.text), None if symbol.bits is None else round(symbol.bits, 4), *flat])
+    scale = " ".join(f'<i class="swatch s{step}"></i> {step}' for step in range(STEPS + 1))
+    identity = f"passage-{place}"
+    return f"""<section class="surprisal" data-of="{identity}"><h3>Surprise</h3>
+<p>{text(account.where)}: {len(marks):,} symbols, each coloured by the bits that it cost. Hover, tap or use the arrow
+keys to see what the network held for likeliest in its place.</p>
+<p class="scale">bits, at least: {scale}</p>
+{pre("".join(marks))}<div class="panel"></div>{data(identity, found)}</section>"""
+
+
+def _floored(share: float) -> float:
+    """Four digits, never more than it is: shares still add up to at most one."""
+    return math.floor(share * 1e4) / 1e4
+
+
+def _alternatives(symbol: Symbol) -> str:
+    bits = "does not count" if symbol.bits is None else f"{symbol.bits:.2f} bits"
+    return f"{bits}; {', '.join(f'{named(name)} {share:.1%}' for name, share in symbol.likeliest)}"
+
+
+def cells(account: Account, place: int) -> str:
+    """The passage coloured by a unit's activation: those that mean something, and any other."""
+    found = account.cells
+    if found is None:
+        return ""
+    length = min(len(found.levels[0]), max(1, CELL_VALUES // len(found.levels)))
+    symbols, levels = account.passage[:length], [each[:length] for each in found.levels]
+    still, buttons = [], []
+    for unit in found.units[:SHOWN_UNITS]:
+        what = text(f"{unit.meaning}, r = {unit.correlation:+.2f}")
+        coloured = pre(_coloured(symbols, levels[unit.number]))
+        still.append(f"<figure><figcaption>unit {unit.number + 1}: {what}</figcaption>{coloured}</figure>")
+        button = f'type="button" value="{unit.number}" title="{what}" aria-pressed="false"'
+        buttons.append(f"<button {button}>{text(unit.meaning)}</button>")
+    live, identity = "".join(f'<i class="u7">{laid(symbol.text)}</i>' for symbol in symbols), f"cells-{place}"
+    picker = f'<label>any unit <input type="number" min="1" max="{len(levels)}" value="1"></label>'
+    scale = " ".join(f'<i class="swatch u{level}"></i>' for level in "0123456789abcde")
+    return f"""<section class="cells" data-of="{identity}"><h3>Cells</h3>
+<p>{text(found.what)} Below, the first {length:,} symbols of the passage, coloured by what one unit is after reading
+each. A unit's meaning was found on one half of a text, its correlation r with it measured on the other.</p>
+<p class="scale">-1 {scale} 1</p>
+<div class="static">{"".join(still)}</div><div class="controls">{"".join(buttons)}{picker}</div>
+<figure class="live"><figcaption></figcaption>{pre(live)}</figure>
+{data(identity, {"hidden": found.hidden, "levels": levels})}</section>"""
+
+
+def _coloured(symbols: Sequence[Symbol], levels: str) -> str:
+    """Neighbours of the same colour share an element."""
+    marks, start = [], 0
+    for end in range(1, len(levels) + 1):
+        if end == len(levels) or levels[end] != levels[start]:
+            content = "".join(laid(symbol.text) for symbol in symbols[start:end])
+            marks.append(f'<i class="u{levels[start]}">{content}</i>')
+            start = end
+    return "".join(marks)
+
+
+def copying(account: Account) -> str:
+    """How much of a sample is copied from the training text, beside the same for held-out text."""
+    found = account.copying
+    if found is None:
+        return ""
+    before, copied, after = map(text, found.sample)
+    rows = [row("longest copied span, symbols", *(number(f"{length:,}") for length in found.longest))]
+    for size, shares in found.shares.items():
+        numbers = (number("-" if share is None else f"{share:.1%}") for share in shares)
+        rows.append(row(f"{size}-grams that stand there", *numbers))
+    return f"""<section class="copying"><h3>Novelty</h3>
+<p>{text(found.how)} How much of it stands in the training text, beside as much held-out text, which nobody copied.</p>
+{table(rows, ["", "sample#", "held-out text#"])}
+<p class="scale">The sample, its longest copied span <mark>marked</mark>:</p>
+{pre(f"{before}<mark>{copied}</mark>{after}")}</section>"""
