@@ -72,14 +72,13 @@ def curves(events: Iterable[Mapping[str, Any]], *, train_symbols: int | None = N
         if event.get("event") in ("trained", "evaluated", "finished"):
             _note(epochs, step, number(event.get("epoch")))
             _note(seconds, step, number(event.get("seconds")))
-    places = sorted(epochs.items()), sorted(seconds.items())
-    found = [
-        tuple(
-            Reading(step, *(between(known, step) for known in places), value) for step, value in sorted(curve.items())
-        )
-        for curve in (training, validation, rates)
-    ]
-    return Curves(found[0], found[1], found[2], train_symbols, unit)
+    epoch, clock = sorted(epochs.items()), sorted(seconds.items())
+
+    def readings(curve: dict[float, float]) -> tuple[Reading, ...]:
+        places = sorted(curve.items())
+        return tuple(Reading(step, between(epoch, step), between(clock, step), value) for step, value in places)
+
+    return Curves(readings(training), readings(validation), readings(rates), number(train_symbols), unit)
 
 
 def number(value: object) -> float | None:
