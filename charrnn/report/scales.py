@@ -41,10 +41,10 @@ def round_step(span: float, wanted: int) -> float:
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Round values from `low` to `high`, at most `wanted` + 1 of them."""
+    """Round values from `low` to `high`, at most `wanted` + 1 of them; more if only so there are two."""
     step = round_step(high - low, wanted)
     first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)
-    return [number * step for number in range(first, last + 1)]
+    return [number * step for number in range(first, last + 1)] if first < last else ticks(low, high, 2 * wanted)
 
 
 def log_ticks(low: float, high: float, wanted: int) -> list[float]:
