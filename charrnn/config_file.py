@@ -17,6 +17,7 @@ from charrnn.config import RunConfig
 from charrnn.errors import MissingInputError, SettingsError
 from charrnn.files import write_whole
 
+CONFIG = "config.yaml"  # in a run's folder
 LIMIT = 1 << 20  # bytes
 # What a call of `train` is given besides the settings of the run.
 CALL_SETTINGS: dict[str, Any] = {

@@ -13,6 +13,7 @@ import typer
 from charrnn.cli.console import say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
 from charrnn.cli.info import info
+from charrnn.cli.plot import plot
 from charrnn.cli.predict import predict
 from charrnn.cli.report import report
 from charrnn.cli.sample import sample
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, sample, predict, info, report):
+for command in (train, sample, predict, info, plot, report):
     app.command()(command)
 app.command(cls=ModelsThenTexts)(evaluate)
 
@@ -56,6 +57,7 @@ def door(
     charrnn sample --temp 0.8             write
     charrnn evaluate                      score
     charrnn predict -p "The quick br"     what comes next
+    charrnn plot                          how it learnt
     """
 
 

@@ -1,4 +1,4 @@
-"""What every command that takes MODEL and a prompt does with them."""
+"""What every command that takes MODEL, RUN or a prompt does with them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,35 @@ def open_model(model: str | None, checkpoints: Path, device: str = "cpu") -> "La
     found = load(model, checkpoints=checkpoints, device=device)
     if model is None:
         say(f"model {found.path}")
+    return found
+
+
+def find_run(run: str | None, checkpoints: Path) -> Path:
+    """The folder that a run's folder, its name or a file inside it stands for; by default the one recorded last.
+
+    Raises:
+        MissingInputError: there is none, or it has no record.
+    """
+    from os.path import getmtime, lexists
+
+    from charrnn.errors import MissingInputError, unreadable
+    from charrnn.report.events import METRICS
+
+    try:
+        if run is None:
+            records = [path for path in checkpoints.glob(f"*/{METRICS}") if path.is_file()]
+            if not records:
+                what, remedy = f"no run in {checkpoints} has a record", "train one: charrnn train corpus.txt"
+                raise MissingInputError(what, "", remedy)
+            return max(records, key=getmtime).parent
+        places = [place for place in (Path(run), checkpoints / run) if lexists(place)]
+        folders = [place if place.is_dir() else place.parent for place in places]
+        found = next((folder for folder in folders if (folder / METRICS).is_file()), None)
+    except OSError as error:
+        unreadable(error)
+    if found is None:
+        what, why = (f"{run} has no record", f"no {METRICS} is there") if places else (f"no run is called {run}", "")
+        raise MissingInputError(what, why, f"name a run's folder, or a run in {checkpoints}")
     return found
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from charrnn.checkpoint import Arrays
 from charrnn.config import RunConfig, parse_duration
-from charrnn.config_file import write_config_file
+from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageError
 from charrnn.progress import Progress
 from charrnn.report.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
@@ -25,7 +25,7 @@ from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
 from charrnn.training.plan import Cost, replan
-from charrnn.training.run import CONFIG, Run
+from charrnn.training.run import Run
 from charrnn.training.watch import live_sample, validation_nats
 
 REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps

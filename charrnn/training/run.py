@@ -21,7 +21,7 @@ from charrnn.checkpoint import SUFFIX, Checkpoint, read_checkpoint, write_checkp
 from charrnn.errors import BusyError, CharrnnError, DataError, MissingInputError, OutputError, SettingsError
 from charrnn.files import remove_leftovers, writing_failed
 
-BEST, CONFIG = f"best{SUFFIX}", "config.yaml"
+BEST = f"best{SUFFIX}"
 LOCK = ".lock"
 _STEP = re.compile(r"step-(\d{8,})\.safetensors")
 

@@ -14,7 +14,7 @@ import torch
 from charrnn import __version__
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig, Wish
-from charrnn.config_file import write_config_file
+from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import SettingsError
 from charrnn.progress import Progress
 from charrnn.report.events import Event, Listener, Notice, Reached, RunRecord, Started
@@ -26,7 +26,7 @@ from charrnn.training.learner import Learner
 from charrnn.training.loop import Loop
 from charrnn.training.machine import set_up_process, usable_device
 from charrnn.training.preparation import Preparation, Request, corpus_of, count_parameters, prepare, stem
-from charrnn.training.run import CONFIG, Run, claimed, run_folder
+from charrnn.training.run import Run, claimed, run_folder
 from charrnn.training.settings import absolute
 from charrnn.training.transfer import adapted_weights
 

@@ -18,6 +18,7 @@ import pytest
 
 from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.config import RunConfig
+from charrnn.config_file import CONFIG
 from charrnn.errors import (
     BusyError,
     CharrnnError,
@@ -30,7 +31,7 @@ from charrnn.errors import (
 from charrnn.progress import CorpusFacts, Progress
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training.learner import Learner
-from charrnn.training.run import BEST, CONFIG, Run, claimed, find_model, run_folder
+from charrnn.training.run import BEST, Run, claimed, find_model, run_folder
 
 OWNER = (
     "import sys, time; from pathlib import Path; from charrnn.training.run import Run\n"

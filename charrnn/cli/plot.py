@@ -1,0 +1,148 @@
+"""`charrnn plot`: curves of what runs recorded, in the terminal, as an SVG file or as numbers. It only reads."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.cli.options import Checkpoints, complete_model, complete_path
+
+if TYPE_CHECKING:
+    from charrnn.report.charts import Chart
+    from charrnn.report.curves import Against, Curves
+
+Runs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...", help="Runs' folders or names; default: the newest run.", autocompletion=complete_model
+    ),
+]
+Place = Annotated[
+    Literal["step", "symbols", "time"],
+    typer.Option("--against", help="Steps, symbols read, or seconds of training."),
+]
+Svg = Annotated[
+    str | None,
+    typer.Option("--svg", metavar="FILE", help="Write an SVG file; - is stdout.", autocompletion=complete_path),
+]
+Json = Annotated[bool, typer.Option("--json", help="The points, one JSON object for each run.")]
+WIDEST, HIGHEST = 200, 60  # characters; beyond them a curve gains nothing
+
+
+def plot(
+    runs: Runs = None,
+    against: Place = "step",
+    svg: Svg = None,
+    as_json: Json = False,
+    checkpoints: Checkpoints = Path("checkpoints"),
+) -> None:
+    """Draw training loss, validation score and learning rate of one run or several, also while they train.
+
+    \b
+    charrnn plot
+    charrnn plot sonnets --against time
+    charrnn plot small large --svg curves.svg
+    charrnn plot sonnets --json | jq '.validation[-1]'
+    """
+    from charrnn.cli.console import print_result, say, visible
+    from charrnn.cli.models import find_run
+    from charrnn.errors import SettingsError
+    from charrnn.files import write_whole
+    from charrnn.report.charts import standalone
+    from charrnn.report.curves import charts
+
+    if svg is not None and (as_json or not Path(svg).name):
+        why = "--json prints numbers" if as_json else f"{svg!r} is no file name"
+        raise SettingsError("there is no SVG file to write", why, "give one of the two" if as_json else "name a file")
+    wanted: list[str | None] = [*runs] if runs else [None]
+    folders = list(dict.fromkeys(find_run(run, checkpoints) for run in wanted))
+    if not runs:
+        say(f"run {folders[0]}")
+    names = [folder.resolve().name for folder in folders]
+    names = names if len(set(names)) == len(names) else list(map(str, folders))
+    found = {visible(name): curves_of(folder, against) for name, folder in zip(names, folders, strict=True)}
+    for name, run in found.items():
+        if not run.validation:
+            say(f"{name}: no evaluation is recorded yet" if run.training else f"{name}: nothing is recorded yet")
+    if as_json:
+        print_result("\n".join(numbers(name, run, against) for name, run in found.items()))
+    elif svg is None:
+        draw(charts(found, against))
+    elif svg == "-":
+        print_result(standalone(charts(found, against)).rstrip("\n"))
+    else:
+        write_whole(Path(svg), standalone(charts(found, against)).encode())
+        say(f"wrote {svg}")
+
+
+def curves_of(folder: Path, against: "Against") -> "Curves":
+    """What a run recorded. How much an epoch is, only its checkpoints know: one is read where it counts."""
+    from charrnn.errors import unreadable
+    from charrnn.report.curves import curves
+    from charrnn.report.events import RunRecord
+
+    try:
+        events = RunRecord(folder).read()
+    except OSError as error:
+        unreadable(error)
+    symbols, unit = in_checkpoint(folder) if against == "symbols" else (None, in_config(folder))
+    return curves(events, train_symbols=symbols, unit=unit)
+
+
+def in_checkpoint(folder: Path) -> tuple[int, str]:
+    """How many symbols a run reads in an epoch, and what they are."""
+    from charrnn.checkpoint import read_checkpoint
+    from charrnn.errors import MissingInputError
+    from charrnn.training.run import Run
+
+    model = Run(folder).model()
+    if model is None:
+        what, why = f"how many symbols {folder} has read is not known", "it has saved no checkpoint yet"
+        raise MissingInputError(what, why, "draw it against step or time")
+    checkpoint = read_checkpoint(model)
+    return checkpoint.corpus.train_symbols, checkpoint.config.unit
+
+
+def in_config(folder: Path) -> str:
+    """What a run's symbols are; the curves are the same where nobody can say it."""
+    from charrnn.config_file import CONFIG, read_config_file
+    from charrnn.errors import CharrnnError
+    from charrnn.report.curves import SYMBOLS
+
+    try:
+        unit = read_config_file(folder / CONFIG).get("unit")
+    except CharrnnError:
+        return "symbol"
+    return unit if isinstance(unit, str) and unit in SYMBOLS else "symbol"
+
+
+def draw(drawn: "list[Chart]") -> None:
+    """Loss over most of the terminal, the learning rate below it."""
+    import shutil
+
+    from charrnn.cli.console import print_result, takes_braille, takes_colours
+    from charrnn.report.terminal import drawing
+
+    size = shutil.get_terminal_size()
+    width, height = min(size.columns, WIDEST), min(size.lines, HIGHEST)
+    low = max(9, height // 4)
+    braille, colours = takes_braille(), takes_colours()
+    pictures = [
+        drawing(chart, width=width, height=lines, ascii_only=not braille, colours=colours)
+        for chart, lines in zip(drawn, (max(14, height - low - 1), low), strict=True)
+    ]
+    print_result("\n".join(pictures), drawn=True)
+
+
+def numbers(name: str, run: "Curves", against: "Against") -> str:
+    """A run's points as one JSON object: [place, bits per symbol], [place, bits per character], [place, rate]."""
+    found = {
+        "run": name,
+        "against": against,
+        "unit": run.unit,
+        "training": run.points("training", against),
+        "validation": run.points("validation", against),
+        "learning_rate": run.points("learning_rate", against),
+    }
+    return json.dumps(found, ensure_ascii=False)
