@@ -156,6 +156,10 @@ class NumpyNetwork:
         x, after = self._recur(ids, state)
         return self._head(x)[0] + self._head_bias, after
 
+    def advance(self, ids: npt.NDArray[np.int64], state: NetworkState) -> NetworkState:
+        """The state that `step` gives, without asking what comes next: with many symbols, that is most of the work."""
+        return self._recur(ids, state)[1]
+
     def surprisal(
         self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:

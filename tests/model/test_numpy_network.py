@@ -105,6 +105,15 @@ def test_surprisal_is_what_stepping_and_a_softmax_give(cell, embedding):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_to_advance_is_to_step_without_the_logits(cell):
+    config = model(cell)
+    network = NumpyNetwork(config, V, random_network(config).weights())
+    _, state = network.step(np.array([3, 4]), network.initial_state(2))
+    _, expected = network.step(np.array([1, 2]), state)
+    np.testing.assert_array_equal(flat(network.advance(np.array([1, 2]), state)), flat(expected))
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_numpy_network_remembers_nothing_and_leaves_the_state_it_was_handed(cell):
     config = model(cell)
     network = NumpyNetwork(config, V, random_network(config).weights())

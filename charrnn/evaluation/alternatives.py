@@ -1,0 +1,53 @@
+"""What a network expected in place of each symbol of a passage: the nats of the symbol, and the likeliest ones.
+
+One lane reads from the beginning of the text up to the passage, the state carried; where texts are records, the end of
+a record is read in a fresh state, as in training. So a symbol's nats are those that `score.py` counts for it.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.text.vocabulary import Ids
+
+
+class Stepper(Protocol):
+    """A network that reads one symbol in each lane at a time."""
+
+    def initial_state(self, lanes: int) -> Any:
+        """The state before anything was read."""
+
+    def step(self, ids: npt.NDArray[np.int64], state: Any) -> tuple[npt.NDArray[np.float32], Any]:
+        """Ids (B,) -> logits (B, V) and the state afterwards."""
+
+
+class Read(NamedTuple):
+    """A symbol, what it cost, and what was likely there."""
+
+    symbol: int
+    nats: float
+    likeliest: list[tuple[int, float]]  # symbols and their probabilities, best first; of equals the lower id first
+
+
+def read(network: Stepper, ids: Ids, first: int, last: int, top: int = 5, end_id: int | None = None) -> list[Read]:
+    """The symbols ids[first:last], 1 <= first, each with the `top` likeliest of all V symbols in its place."""
+    assert first >= 1, "nothing was read before the first symbol"
+    state, found = network.initial_state(1), list[Read]()
+    for place in range(1, last):
+        before = ids[place - 1 : place].astype(np.int64)
+        if before[0] == end_id:
+            state = network.initial_state(1)
+        logits, state = network.step(before, state)
+        if place >= first:
+            found.append(_read(int(ids[place]), logits[0].astype(np.float64), top))
+    return found
+
+
+def _read(symbol: int, logits: npt.NDArray[np.float64], top: int) -> Read:
+    powers = np.exp(logits - logits.max())
+    nats = logits.max() + np.log(powers.sum()) - logits[symbol]
+    top = min(top, len(logits))
+    likely = np.flatnonzero(logits >= np.partition(logits, -top)[-top])  # `top` of them, or more that are equal
+    best = likely[np.argsort(-logits[likely], kind="stable")[:top]]
+    return Read(symbol, float(nats), list(zip(best.tolist(), (powers[best] / powers.sum()).tolist(), strict=True)))
