@@ -22,7 +22,7 @@ from charrnn.training.watch import validation_nats
 
 EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
-CLOSING_SECONDS = 3.5  # the last save, the n-gram baseline (of at most a million symbols) and leaving
+CLOSING_SECONDS = 3.5  # the last save, n-grams and compressors (of about a million symbols) and leaving
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 1.0, 200
 
