@@ -16,17 +16,9 @@ from typing import Any, BinaryIO
 
 from charrnn.errors import ReaderGoneError, StorageError
 from charrnn.report.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
+from charrnn.report.visible import visible as visible
 
-# C0 but tab and newline, DEL and C1, zero-width and bidirectional controls, line separators, byte order mark.
-_HIDDEN = [*range(9), *range(11, 32), *range(127, 160), 0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x2028, 0x202F)]
-_HIDDEN += [*range(0x2060, 0x2070), 0xFEFF, *range(0xD800, 0xE000)]
-_VISIBLE = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _HIDDEN}
 PLAIN_SECONDS = 10.0  # between two progress lines where nobody watches a bar
-
-
-def visible(text: str) -> str:
-    """`text` with everything that could steer a terminal written out, as in `\\x1b`."""
-    return text.translate(_VISIBLE)
 
 
 def say(text: str) -> None:
