@@ -28,8 +28,7 @@ from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
 from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.text.corpus import source_of
-from charrnn.text.vocabulary import ANSWER, END, UNKNOWN, Ids, Vocabulary
-from charrnn.text.words import whole_words
+from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
 from charrnn.training.run import find_model
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ class LanguageModel:
         if window and (adapting or self.vocabulary.end_id is not None):
             why = "what adapts carries its state" if adapting else "this model learnt records"
             raise SettingsError("--window is for one text", why, "leave it away")
-        coming = self._encoded(pieces, unknown, name, missing := [0])
+        coming = self.vocabulary.stream(pieces, unknown, name, missing := [0])
         if adapting:
             parts = adapt(self._learner(), coming, self.vocabulary)
         else:
@@ -178,7 +177,7 @@ class LanguageModel:
     def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> "LanguageModel":
         """A model that has gone on learning from a text, to write in its voice; this one stays as it is."""
         network = self._learner()
-        for _ in adapt(network, self._encoded(pieces, unknown, name, [0]), self.vocabulary):
+        for _ in adapt(network, self.vocabulary.stream(pieces, unknown, name), self.vocabulary):
             pass
         return LanguageModel(replace(self.checkpoint, weights=network.weights()), self.path, self.device)
 
@@ -192,21 +191,9 @@ class LanguageModel:
         if v.answer_id is None:
             raise SettingsError("--choices needs answers", "this model learnt none", "train with --target-after")
         offered = [v.encode(choice, name="--choices") for choice in choices]
-        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *self._encoded(pieces, "skip", "the text", [0])])
+        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(pieces, "skip")])
         for question, answer, best in choose(self.network(light=True), v, ids, offered):
             yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
-
-    def _encoded(self, pieces: Iterable[Content | Ids], unknown: str, name: str, missing: list[int]) -> Iterator[Ids]:
-        """The ids of a text that comes in pieces; how many symbols were unknown is added to `missing`."""
-        start = 0
-        coming: Iterable[Content | Ids] = whole_words(pieces) if self.vocabulary.unit == "word" else pieces
-        for piece in coming:
-            if not isinstance(piece, (str, bytes)):
-                yield piece
-                continue
-            missing[0] += int((self.vocabulary.lookup(piece) == UNKNOWN).sum())
-            yield self.vocabulary.encode(piece, unknown=unknown, name=name, start=start)
-            start += len(piece)
 
     def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
         """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
@@ -218,7 +205,7 @@ class LanguageModel:
 
     def ids(self, text: Content) -> Ids:
         """The ids of a text as it is learnt; what is unknown is left out."""
-        return np.concatenate(list(self._encoded(self._read(text, "the text"), "skip", "the text", [0])))
+        return np.concatenate(list(self.vocabulary.stream(self._read(text, "the text"), "skip")))
 
     def _read(self, text: Content, name: str) -> Iterator[Content]:
         """A text as `stream_text` would have given it."""
@@ -229,10 +216,11 @@ class LanguageModel:
 
     def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
         """The network itself: `light` is without torch, where that can be."""
-        return self._numpy if light and self.device in ("cpu", "auto") else self.torch_reader
+        return self.numpy_network if light and self.device in ("cpu", "auto") else self.torch_reader
 
     @cached_property
-    def _numpy(self) -> "NumpyNetwork":
+    def numpy_network(self) -> "NumpyNetwork":
+        """The network without torch."""
         from charrnn.model.numpy_network import NumpyNetwork
 
         return NumpyNetwork(self.checkpoint.config, len(self.vocabulary), self.checkpoint.weights)

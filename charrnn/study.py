@@ -27,7 +27,7 @@ from charrnn.evaluation.units import activations, meanings
 from charrnn.generation.sample import Sampling
 from charrnn.language_model import LanguageModel
 from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
-from charrnn.report.curves import curves
+from charrnn.report.curves import curves, number
 from charrnn.report.events import METRICS, RunRecord
 from charrnn.text.corpus import Corpus, recorded_corpus
 from charrnn.text.records import nearest_end
@@ -103,9 +103,8 @@ def rungs(events: list[dict[str, Any]]) -> Iterator[Rung]:
     """What the run wrote, in order."""
     for event in events:
         if event["event"] == "sampled" and isinstance(event.get("text"), str):
-            nats = event.get("nats_per_char")
-            known = isinstance(nats, float) and math.isfinite(nats)
-            yield Rung(event["step"], nats / math.log(2) if known else None, event["text"])
+            nats = number(event.get("nats_per_char"))
+            yield Rung(event["step"], None if nats is None else nats / math.log(2), event["text"])
 
 
 def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account:
@@ -145,7 +144,7 @@ def beginning(ids: Ids, vocabulary: Vocabulary) -> int:
 def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
     """The symbols from `first` on, with their bits and what was likelier."""
     v = model.vocabulary
-    found = read(model.network(light=True), ids, first, len(ids), LIKELIEST, v.end_id)
+    found = read(model.numpy_network, ids, first, len(ids), LIKELIEST, v.end_id)
     nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
     counted = np.ones(len(ids), dtype=bool)
     if v.end_id is not None:
@@ -166,7 +165,7 @@ def shown(vocabulary: Vocabulary, symbol: int) -> str:
 
 def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
     """What every unit does in the passage, and which of them mean something."""
-    v, network, config = model.vocabulary, model.network(light=True), model.checkpoint.config
+    v, network, config = model.vocabulary, model.numpy_network, model.checkpoint.config
     values = activations(network, ids[:last], v.end_id)[first:]
     digits = LEVELS[np.clip(np.rint((values + 1) * 7), 0, 14).astype(np.intp)].T
     found = meanings(network, ids, texts_of(v, ids), v.end_id)

@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "evaluation": FLOOR_2,
     "training": FLOOR_3,
     "language_model": {*FLOOR_3, "training"},
-    "cli": {*FLOOR_3, "training", "language_model"},
+    "study": {*FLOOR_3, "training", "language_model"},
+    "cli": {*FLOOR_3, "training", "language_model", "study"},
     "charrnn": {"language_model"},  # when it is asked for
     "__main__": {"cli"},
 }

@@ -115,7 +115,7 @@ def test_a_long_text_scores_as_a_short_one_does(model):
     """From NumPy and one carried state to torch, lanes and blocks: within 1e-6 nats a character."""
     text = ((ROOT / "corpora" / "sonnets.txt").read_text())[:24_000]
     state, nats = None, []
-    network, ids = model._numpy, model.encode(text).astype(np.int64)
+    network, ids = model.numpy_network, model.encode(text).astype(np.int64)
     state = network.initial_state(1)
     found, _, _ = network.surprisal(ids[:-1, None], ids[1:, None], state)
     nats = math.log(len(model.vocabulary)) + found.sum()

@@ -45,12 +45,13 @@ def plot(
     charrnn plot small large --svg curves.svg
     charrnn plot sonnets --json | jq '.validation[-1]'
     """
-    from charrnn.cli.console import print_result, say, visible
+    from charrnn.cli.console import print_result, say
     from charrnn.cli.models import find_run
     from charrnn.errors import SettingsError
     from charrnn.files import write_whole
     from charrnn.report.charts import standalone
     from charrnn.report.curves import charts
+    from charrnn.report.visible import visible
 
     if svg is not None and (as_json or not Path(svg).name):
         why = "--json prints numbers" if as_json else f"{svg!r} is no file name"

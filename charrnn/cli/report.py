@@ -37,7 +37,8 @@ def report(
     from charrnn.report.page import page
     from charrnn.study import study
 
-    models = [open_model(each, checkpoints) for each in run or [None]]
+    names: list[str | None] = [*run] if run else [None]
+    models = [open_model(each, checkpoints) for each in names]
     accounts = [study(model, cache_folder(cache)) for model in models]
     for account in accounts:
         for notice in account.notices:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.evaluation.compare import Passage
     from charrnn.evaluation.score import Score
+    from charrnn.progress import Progress
     from charrnn.text.corpus import Corpus
     from charrnn.text.examination import Examination
     from charrnn.training.loop import Loop
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 
 
 ANSWERS = ("exact_match", "accuracy")  # figures of texts with answers
-BASELINES = {  # and what each knows of the training part
-    "unigram": "counted in the training part",
-    "3-gram": "interpolated Kneser-Ney, the same",
-    "6-gram": "interpolated Kneser-Ney, the same",
-    "gzip": "adaptive, after the training part's last 32 KiB",
-    "bzip2": "adaptive, alone",
-    "xz": "adaptive, after the training part",
-    "ppmd": "adaptive, after the training part",
-}
 RAREST = 8  # symbols that a dry run shows
 
 
@@ -43,11 +35,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
     if p.best_nats is not None:
-        rows.append(
-            ("validation", f"{bits(p.best_nats)} at step {p.best_step:,}, the best; last {p.validation_nats:.4f} nats")
-        )
-        if loop.corpus.vocabulary.answer is None:  # counting cannot be told what is not to be learnt
-            rows.append(("6-gram", f"{bits(baseline(loop.corpus))} (interpolated Kneser-Ney, same split)"))
+        rows += validation_rows(p, loop.corpus)
     rows += [
         ("model", str(loop.run.path / "best.safetensors")),
         ("write", f"charrnn sample {model} {how}{place}"),
@@ -56,17 +44,27 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
     return "\n" + table(rows, title=f"{name}: complete")
 
 
-def bits(nats: float) -> str:
-    """A score in both units."""
-    return f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
-
-
-def baseline(corpus: "Corpus") -> float:
-    """Kneser-Ney 6-gram, in nats per character of the validation part that was watched."""
-    from charrnn.evaluation.baselines import counting
+def validation_rows(p: "Progress", corpus: "Corpus") -> list[tuple[str, str]]:
+    """The best score of a run, and what n-grams and compressors get on what was watched of the validation part."""
+    from charrnn.evaluation.baselines import baselines
     from charrnn.training.watch import watched
 
-    return counting(corpus.train, watched(corpus), corpus.vocabulary)
+    assert p.best_nats is not None
+    assert p.validation_nats is not None
+    part, best, last = watched(corpus), p.best_nats / math.log(2), p.validation_nats / math.log(2)
+    of = "" if len(part) == len(corpus.validation) else f"; on its first {len(part):,} symbols, as all below"
+    step = f"the best, at step {p.best_step:,}; last {last:.4f}{of}"
+    rows = [("validation", f"{best:.4f} bits per character = {p.best_nats:.4f} nats ({step})")]
+    if corpus.vocabulary.answer is not None:  # counting cannot be told what is not to be learnt
+        return rows
+    return rows + baseline_rows(baselines(corpus.train, part, corpus.vocabulary))
+
+
+def baseline_rows(found: dict[str, float]) -> list[tuple[str, str]]:
+    """Bits per character by name, for people."""
+    from charrnn.evaluation.baselines import KNOWING
+
+    return [(name, f"{bits:.4f} bits per character ({KNOWING[name]})") for name, bits in found.items()]
 
 
 def cost_table(preparation: "Preparation", examined: "Examination | None", as_json: bool) -> str:
@@ -143,21 +141,25 @@ def score_table(found: dict[str, Any], how: str) -> str:
     """The same for people; `how` says how the text was read."""
     unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
     answers = [(key.replace("_", " "), f"{found[key]:.1%}") for key in (*ANSWERS, "choice_accuracy") if key in found]
-    baselines: dict[str, float] = found.get("baselines", {})
     rows = [
         *answers,
         ("nats per character", f"{found['nats_per_char']:.4f}"),
         ("bits per character", f"{found['bits_per_char']:.4f}"),
         ("bits per byte", f"{found['bits_per_byte']:.4f}"),
-        *([("adapting", bits(found["adapted_nats_per_char"]))] if "adapted_nats_per_char" in found else []),
+        *([("adapting", adapting(found))] if "adapted_nats_per_char" in found else []),
         ("perplexity", f"{found['perplexity']:.3f} per symbol"),
-        *((name, f"{bits:.4f} bits per character ({BASELINES[name]})") for name, bits in baselines.items()),
+        *baseline_rows(found.get("baselines", {})),
         ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
         ("how", how),
         ("text", found["text"]),
         ("model", found["model"]),
     ]
     return table(rows)
+
+
+def adapting(found: dict[str, Any]) -> str:
+    """The score of a network that goes on learning, in both units."""
+    return f"{found['adapted_nats_per_char']:.4f} nats = {found['adapted_bits_per_char']:.4f} bits per character"
 
 
 def comparison(found: list[dict[str, Any]], differing: "list[Passage]") -> str:

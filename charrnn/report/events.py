@@ -2,9 +2,12 @@
 
 The loop tells; who listens (a progress bar, JSON lines, `metrics.jsonl`) is decided elsewhere. A record is appended to
 as things happen; on resuming it is wound back to the checkpoint, so that it reads as if the run had never stopped.
+`metrics.jsonl` has everything, to the last digit and character; `samples.txt` is made of it for people, who show it on
+terminals: there control characters are written out.
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 from charrnn.errors import OutputError, StorageError
 from charrnn.files import append_line, write_whole
+from charrnn.report.visible import visible
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ class Sampled(Event):
     """A short text with a fixed seed, so that its growth shows."""
 
     text: str
-    nats_per_char: float | None
+    nats_per_char: float | None  # as last scored
+    epoch: float | None = None  # there are older records without
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,8 @@ def _line(event: dict[str, Any]) -> bytes:
 
 
 def _rung(event: dict[str, Any]) -> bytes:
-    nats = event.get("nats_per_char")
-    score = f", {nats:.4f} nats per character" if isinstance(nats, float) else ""
-    return f"--- step {event['step']}{score} ---\n{event.get('text', '')}\n\n".encode("utf-8", "replace")
+    """A sample under its step, epoch and score, in columns: the headings alone are a table of how the run went."""
+    epoch, nats = event.get("epoch"), event.get("nats_per_char")
+    read = f"   epoch {epoch:>7.2f}" if isinstance(epoch, float) else ""
+    score = f"   {nats / math.log(2):.4f} bits = {nats:.4f} nats per character" if isinstance(nats, float) else ""
+    return f"--- step {event['step']:>9,}{read}{score} ---\n{visible(str(event.get('text', '')))}\n\n".encode()

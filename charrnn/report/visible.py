@@ -1,6 +1,7 @@
-"""text -> the same text, in which nothing steers what shows it: a terminal, a page, a picture.
+"""Text -> text that is safe to show: whatever could steer or mislead a terminal is written out, as in `\\x1b`.
 
-Control characters (all but newline and tab), bidirectional controls and invisible ones are written out.
+That is every control character but newline and tab, bidirectional controls, invisible characters and lone surrogates.
+Nothing from a text, a model or a file name is shown to a person in another form.
 """
 
 # C0 but tab and newline, DEL and C1, zero-width and bidirectional controls, line separators, byte order mark.
@@ -10,5 +11,5 @@ _VISIBLE = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code 
 
 
 def visible(text: str) -> str:
-    """`text` with everything that could steer a terminal written out, as in `\\x1b`."""
+    """`text` with everything that could steer a terminal written out."""
     return text.translate(_VISIBLE)

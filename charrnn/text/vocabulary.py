@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DataError
-from charrnn.text.words import words
+from charrnn.text.words import whole_words, words
 
 Ids = npt.NDArray[np.unsignedinteger]
 UNKNOWN = np.uint32(0xFFFFFFFF)
@@ -161,6 +161,25 @@ class Vocabulary:
             if unknown == "replace":
                 ids[missing] = [self._relative(text[place]) for place in places]
         return np.asarray(ids[ids != UNKNOWN].astype(self.dtype))
+
+    def stream(
+        self,
+        pieces: Iterable[str | bytes | Ids],
+        unknown: str,
+        name: str = "the text",
+        missing: list[int] | None = None,
+    ) -> Iterator[Ids]:
+        """The ids of a text that comes in pieces; how many symbols were unknown is added to `missing`."""
+        start = 0
+        coming: Iterable[str | bytes | Ids] = whole_words(pieces) if self.unit == "word" else pieces
+        for piece in coming:
+            if not isinstance(piece, (str, bytes)):
+                yield piece
+                continue
+            if missing is not None:
+                missing[0] += int((self.lookup(piece) == UNKNOWN).sum())
+            yield self.encode(piece, unknown=unknown, name=name, start=start)
+            start += len(piece)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD. For the exact bytes use `to_bytes`."""

@@ -223,7 +223,7 @@ class Loop:
         p.sampled_step = p.step
         if self.group.rank == 0:
             text = live_sample(self.config, self.learner.average, self.corpus)
-            self.emit(Sampled(p.step, text, p.validation_nats))
+            self.emit(Sampled(p.step, text, p.validation_nats, p.epoch))
 
     def _save_due(self) -> bool:
         return bool(self.group.agree(self._save_wanted())[0])

@@ -22,7 +22,7 @@ from charrnn.training.watch import validation_nats
 
 EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
-CLOSING_SECONDS = 3.5  # the last save, the n-gram baseline (of at most a million symbols) and leaving
+CLOSING_SECONDS = 3.5  # the last save, n-grams and compressors (of about a million symbols) and leaving
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 1.0, 200
 
@@ -89,7 +89,7 @@ def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fix
     """`config` with the number of steps that ends in time, seen from `step`; unchanged where that differs by under 1 %.
 
     A rest of twice or half the planned length also gets its evaluations spread anew, unless their interval is `fixed`.
-    A run at its end goes on only if most of its time is left: something else was using the machine when it was measured.
+    A run at its end goes on only if most of its time is left: the machine was busy when it was measured.
     """
     left = config.steps - step
     fit = fitting(cost, seconds_left, config.eval_every)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -141,10 +142,19 @@ def test_baselines_stand_beside_the_score_of_the_held_out_part(charrnn, trained)
         assert f"{bits:.4f} bits per character" in next(line for line in table.splitlines() if line.startswith(name))
 
 
-def test_training_ends_with_the_same_6_gram(charrnn, trained):
+def test_training_ends_with_its_score_beside_the_same_baselines(charrnn, trained):
     again = charrnn("train", "verses.txt", "--name", "verses", "--steps", "60", "--resume", cwd=trained)
-    bits = score(charrnn, trained, "--baselines")["baselines"]["6-gram"]
-    assert f"{bits:.4f} bits per character (interpolated Kneser-Ney".encode() in again.stderr + again.stdout
+    shown = again.stderr.decode().partition("verses: complete\n")[2].splitlines()
+    rows = {
+        name: float(bits) for name, bits in re.findall(r"(?m)^(\S+) +([\d.]+) bits per character", "\n".join(shown))
+    }
+    found = score(charrnn, trained, "--baselines")
+    expected = {"validation": found["bits_per_char"], **found["baselines"]}
+    assert list(rows) == list(expected), "ours first, the others in the order of `evaluate --baselines`"
+    assert rows == pytest.approx(expected, abs=6e-5)
+    nats = float(re.search(r"= ([\d.]+) nats", shown[1])[1])
+    assert nats == pytest.approx(found["nats_per_char"], abs=6e-5)
+    assert len({line.index(" bits per character") for line in shown if " bits per character" in line}) == 1
 
 
 @pytest.mark.parametrize(

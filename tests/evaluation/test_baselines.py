@@ -2,6 +2,7 @@
 
 import bz2
 import importlib.util
+import lzma
 import math
 import sys
 import zlib
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from charrnn.evaluation.baselines import ORDERS, baselines, compressed, counting, kneser_ney
+from charrnn.evaluation.baselines import ORDERS, baselines, compressed, kneser_ney
 from charrnn.text.vocabulary import END, Vocabulary
 
 BEFORE = None  # what precedes a text: one more symbol, equal to none of its own
@@ -61,10 +62,15 @@ def ids(symbols):
     return np.array(symbols, dtype=np.uint8)
 
 
+def n_gram(train, held_out, symbols, order):
+    """Mean nats per symbol under one order."""
+    return kneser_ney(train, held_out, symbols, [order])[order]
+
+
 def probability_of(train, history, symbol, symbols, order):
     """p(symbol | end of history), out of the mean over a held-out text with and without it."""
-    with_it = kneser_ney(ids(train), ids([*history, symbol]), symbols, order) * (len(history) + 1)
-    without = kneser_ney(ids(train), ids(history), symbols, order) * len(history) if history else 0.0
+    with_it = n_gram(ids(train), ids([*history, symbol]), symbols, order) * (len(history) + 1)
+    without = n_gram(ids(train), ids(history), symbols, order) * len(history) if history else 0.0
     return math.exp(without - with_it)
 
 
@@ -84,7 +90,7 @@ def probability_of(train, history, symbol, symbols, order):
 )
 def test_probabilities_after_abaa_worked_out_by_hand(held_out, order, probability):
     """Three symbols a, b, c; c is never seen."""
-    found = kneser_ney(ids([0, 1, 0, 0]), ids(["abc".index(held_out)]), 3, order)
+    found = n_gram(ids([0, 1, 0, 0]), ids(["abc".index(held_out)]), 3, order)
     assert found == pytest.approx(-math.log(probability), abs=1e-12)
 
 
@@ -95,7 +101,7 @@ def test_discount_shares_mass_between_seen_and_unseen_as_worked_out_by_hand():
     Below: a follows a, b and the beginning, 3; b follows a and b, 2. None once, one twice: D = 1/2, and
     p(a) = (3 - 1/2)/5 + 1/2 * 2/5 * 1/2 = 0.6. After b: a 1 and b 1, so p = (1 - 3/7)/2 + 3/7 * 2/2 * 0.6.
     """
-    found = kneser_ney(ids([0, 0, 1, 1, 0, 0, 1]), ids([0]), 2, 2)
+    found = n_gram(ids([0, 0, 1, 1, 0, 0, 1]), ids([0]), 2, 2)
     assert found == pytest.approx(-math.log((1 - 3 / 7) / 2 + 3 / 7 * 0.6), abs=1e-12)
 
 
@@ -107,7 +113,7 @@ def test_three_symbols_back_as_worked_out_by_hand(held_out, probability):
     them: beginning-a 1, ab 2, ba 1, D = 2 / (2 + 2) = 1/2: after b, a has (1 - 1/2)/1 + 1/2 * p(a). Before single
     symbols: a follows the beginning and b, b follows a: D = 1 / (1 + 2), p(a) = (2 - 1/3)/3 + 1/3 * 2/3 * 1/2 = 2/3.
     """
-    found = kneser_ney(ids([0, 1, 0, 1]), ids(["ab".index(held_out)]), 2, 3)
+    found = n_gram(ids([0, 1, 0, 1]), ids(["ab".index(held_out)]), 2, 3)
     assert found == pytest.approx(-math.log(probability), abs=1e-12)
 
 
@@ -122,7 +128,7 @@ def test_three_symbols_back_as_worked_out_by_hand(held_out, probability):
 def test_mean_nats_are_those_of_the_slow_twin(symbols, order, train, held_out):
     train, held_out = [s % symbols for s in train], [s % symbols for s in held_out]
     expected = Twin(train, symbols, order).nats(train, held_out)
-    assert kneser_ney(ids(train), ids(held_out), symbols, order) == pytest.approx(expected, abs=1e-12)
+    assert n_gram(ids(train), ids(held_out), symbols, order) == pytest.approx(expected, abs=1e-12)
 
 
 @given(
@@ -141,10 +147,17 @@ def test_probabilities_of_all_next_symbols_sum_to_one(order, train, history):
 def test_longer_contexts_pay_on_a_text_of_period_five_and_cost_nothing_on_noise():
     """Over a b a c d ..., what follows a needs two symbols of context; fair dice cannot be learnt below ln 6."""
     period = np.tile([0, 1, 0, 2, 3], 60)
-    one, two, three = (kneser_ney(ids(period[:250]), ids(period[250:]), 4, order) for order in (1, 2, 3))
+    one, two, three = (n_gram(ids(period[:250]), ids(period[250:]), 4, order) for order in (1, 2, 3))
     assert one > 1.2 > two > 0.25 > 0.02 > three
     dice = np.random.default_rng(0).integers(6, size=4000)
-    assert 1.79 < kneser_ney(ids(dice[:3000]), ids(dice[3000:]), 6, 6) < 2.2
+    assert 1.79 < n_gram(ids(dice[:3000]), ids(dice[3000:]), 6, 6) < 2.2
+
+
+@given(train=st.lists(st.integers(0, 3), min_size=1, max_size=40), held_out=st.lists(st.integers(0, 3), min_size=1))
+@settings(deadline=None, max_examples=50)
+def test_orders_counted_together_are_those_counted_alone(train, held_out):
+    together = kneser_ney(ids(train), ids(held_out), 4, [1, 3, 6])
+    assert together == {order: n_gram(ids(train), ids(held_out), 4, order) for order in (1, 3, 6)}
 
 
 @given(
@@ -155,10 +168,10 @@ def test_longer_contexts_pay_on_a_text_of_period_five_and_cost_nothing_on_noise(
 )
 @settings(deadline=None, max_examples=100)
 def test_a_long_text_costs_in_blocks_what_it_costs_at_once(order, train, held_out, block):
-    whole = kneser_ney(ids(train), ids(held_out), 4, order)
+    whole = n_gram(ids(train), ids(held_out), 4, order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("charrnn.evaluation.baselines.COUNTED_SYMBOLS", block)
-        assert kneser_ney(ids(train), ids(held_out), 4, order) == pytest.approx(whole, abs=1e-12)
+        assert n_gram(ids(train), ids(held_out), 4, order) == pytest.approx(whole, abs=1e-12)
 
 
 # Compressors, and everything in bits per character
@@ -183,6 +196,15 @@ def test_a_gzip_stream_of_that_size_gives_the_text_back(before, text):
     stream = coder.compress(text) + coder.flush()
     assert zlib.decompressobj(-zlib.MAX_WBITS, zdict=before).decompress(stream) == text
     assert compressed(before, text)["gzip"] == len(stream)
+
+
+@given(before=st.binary(max_size=5000), text=st.binary(min_size=1, max_size=5000))
+@settings(deadline=None, max_examples=20)
+def test_xz_forgets_nothing_of_what_it_was_given_first(before, text):
+    """What it may remember is as long as the text: the size is that with a dictionary of 16 MiB."""
+    how = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 16 << 20}]
+    with_it, alone = (len(lzma.compress(each, filters=how)) for each in (before + text, before))
+    assert compressed(before, text)["xz"] == with_it - alone
 
 
 def test_ppmd_has_a_row_where_its_package_is(monkeypatch):
@@ -220,22 +242,22 @@ def test_all_are_in_bits_per_character_whatever_the_unit(unit):
     assert set(found) - {"ppmd"} == {*ORDERS, "gzip", "bzip2", "xz"}
     assert found["bzip2"] == pytest.approx(8 * len(bz2.compress(text.encode())) / len(text))
     for name, order in ORDERS.items():
-        nats = kneser_ney(train, held_out, len(vocabulary), order) * len(held_out)
+        nats = n_gram(train, held_out, len(vocabulary), order) * len(held_out)
         assert found[name] == pytest.approx(nats / len(text) / math.log(2))
 
 
 def test_unknown_characters_are_spelled_for_all_as_for_a_model():
     vocabulary = Vocabulary("char", ("a", "b"), folds=True)
     train, held_out = vocabulary.encode("abab好" * 9), vocabulary.encode("ab学a")
-    plain = kneser_ney(train, held_out, 3, 6)
-    assert counting(train, held_out, vocabulary) == pytest.approx(plain + vocabulary.spelling / 4)
-    size = 8 * len(bz2.compress("ab\ufffda".encode()))
-    found = baselines(train, held_out, vocabulary)["bzip2"]
-    assert found == pytest.approx((size + vocabulary.spelling / math.log(2)) / 4)
+    plain = n_gram(train, held_out, 3, 6)
+    found, size = baselines(train, held_out, vocabulary), 8 * len(bz2.compress("ab\ufffda".encode()))
+    assert found["6-gram"] == pytest.approx((plain + vocabulary.spelling / 4) / math.log(2))
+    assert found["bzip2"] == pytest.approx((size + vocabulary.spelling / math.log(2)) / 4)
 
 
 def test_the_end_before_the_first_record_is_nobodys():
     vocabulary = Vocabulary("char", (END, "a", "b"), end="\n")
     train, held_out = (vocabulary.encode(END + "".join(each + END for each in part)) for part in (["ab"] * 9, ["a"]))
-    assert counting(train, held_out, vocabulary) == pytest.approx(kneser_ney(train, held_out[1:], 3, 6))
-    assert baselines(train, held_out, vocabulary)["bzip2"] == 8 * len(bz2.compress(b"a\n")) / 2
+    found = baselines(train, held_out, vocabulary)
+    assert found["6-gram"] == pytest.approx(n_gram(train, held_out[1:], 3, 6) / math.log(2))
+    assert found["bzip2"] == 8 * len(bz2.compress(b"a\n")) / 2

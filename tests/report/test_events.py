@@ -59,8 +59,35 @@ def test_an_event_says_what_happened_and_when():
 
 
 def test_samples_stand_under_their_step_and_score(tmp_path):
-    samples = record_of(tmp_path, [Sampled(2, "one", None), EVENTS[0], Sampled(3, "two", 2.5)]).samples
-    assert samples.read_text() == "--- step 2 ---\none\n\n--- step 3, 2.5000 nats per character ---\ntwo\n\n"
+    events = [
+        Sampled(2, "one", None),
+        EVENTS[0],
+        Sampled(10, "two", 2.5, epoch=0.5),
+        Sampled(1200, "3", 0.7, epoch=12.0),
+    ]
+    assert record_of(tmp_path, events).samples.read_text().split("\n\n") == [
+        "--- step         2 ---\none",
+        "--- step        10   epoch    0.50   3.6067 bits = 2.5000 nats per character ---\ntwo",
+        "--- step     1,200   epoch   12.00   1.0099 bits = 0.7000 nats per character ---\n3",
+        "",
+    ]
+
+
+def test_samples_can_be_shown_on_a_terminal(tmp_path):
+    """What could steer it is written out; long lines, tabs and any script stay as they are."""
+    hostile, harmless = "\x1b[31m \r \x00 \x85 \u202e \u2028 \ud800", "\ta\n" + "w" * 500 + "\n你好 é 🙂"
+    record = record_of(tmp_path, [Sampled(1, hostile, None), Sampled(2, harmless, None)])
+    first, second = record.samples.read_text().split("--- step         2 ---\n")
+    assert first == "--- step         1 ---\n\\x1b[31m \\x0d \\x00 \\x85 \\u202e \\u2028 \\ud800\n\n"
+    assert second == harmless + "\n\n"
+    assert [event["text"] for event in record.read()] == [hostile, harmless]
+
+
+def test_a_record_of_before_samples_had_epochs_is_wound_back(tmp_path):
+    record = RunRecord(tmp_path)
+    record.metrics.write_text('{"event": "sampled", "step": 3, "text": "old", "nats_per_char": 2.5}\n')
+    record.wind_back(Reached(3, 3, 3))
+    assert record.samples.read_text() == "--- step         3   3.6067 bits = 2.5000 nats per character ---\nold\n\n"
 
 
 def test_what_was_recorded_is_read_back(tmp_path):

@@ -1,4 +1,4 @@
-"""What a page may hold and must not, read as a parser reads it; what it does in a browser is in tests/cli/test_report."""
+"""What a page may hold and must not, as a parser reads it; for what it does in a browser see tests/cli/test_report."""
 
 import base64
 import hashlib

@@ -1,0 +1,38 @@
+"""The closing table stands on what was watched, and says so where that is less than the validation part."""
+
+import math
+
+import pytest
+
+from charrnn.cli.tables import validation_rows
+from charrnn.evaluation.baselines import baselines
+from charrnn.progress import Progress
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.training import watch
+
+REACHED = Progress(step=9, evaluated_step=9, validation_nats=2 * math.log(2), best_nats=math.log(2), best_step=3)
+
+
+def corpus_of(vocabulary, train, validation):
+    return Corpus(vocabulary, *(vocabulary.encode(part) for part in (train, validation, "")), "")
+
+
+@pytest.mark.parametrize("watched", [40, 900])
+def test_baselines_are_those_of_what_was_watched(monkeypatch, watched):
+    monkeypatch.setattr(watch, "EVALUATED", watched)
+    corpus = corpus_of(Vocabulary.of("abcd"), "abcabd" * 50, "abcd" * 100)
+    (name, ours), *others = validation_rows(REACHED, corpus)
+    assert name == "validation"
+    assert ours.startswith("1.0000 bits per character = 0.6931 nats (the best, at step 3; last 2.0000")
+    assert ("on its first 40 symbols" in ours) == (watched == 40)
+    expected = baselines(corpus.train, corpus.validation[:watched], corpus.vocabulary)
+    assert [name for name, _ in others] == list(expected)
+    assert all(row.startswith(f"{expected[name]:.4f} bits per character (") for name, row in others)
+
+
+def test_answers_are_compared_with_nothing():
+    """Counting cannot be told which symbols are asked and which are answers."""
+    vocabulary = Vocabulary("char", (END, "a", "b", ANSWER), end="\n", answer="\t")
+    corpus = corpus_of(vocabulary, f"{END}a{ANSWER}b{END}" * 9, f"{END}a{ANSWER}b{END}")
+    assert [name for name, _ in validation_rows(REACHED, corpus)] == ["validation"]
