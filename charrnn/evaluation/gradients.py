@@ -28,7 +28,7 @@ Norms = npt.NDArray[np.float64]
 def reach(network: Network, ids: Ids, steps: int, lanes: int = 64, end_id: int | None = None) -> Norms:
     """(steps,): at k - 1 the mean of || dL_t / ds_{t-k} || over at most `lanes` places t, spread evenly over `ids`.
 
-    Of a short text there are fewer k, of one or two symbols none. Over the end of a record, after which a state begins
+    Of a short text there are fewer k, of a single symbol none. Over the end of a record, after which a state begins
     afresh, nothing is handed on: such places do not count, and k ends where no place is left.
     """
     steps = min(steps, len(ids) - 1)
