@@ -38,7 +38,8 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 MAY_IMPORT_TORCH = {"model/cells.py", "model/gru_window.py", "model/network.py"}
-MAY_IMPORT_TORCH_INSIDE = {"evaluation/adapt.py"}  # its functions, which only a network of torch's calls
+# Their functions, which only a network of torch's calls.
+MAY_IMPORT_TORCH_INSIDE = {"evaluation/adapt.py", "evaluation/gradients.py"}
 
 
 def room_of(path):
