@@ -44,6 +44,7 @@ SHOWN = {  # of a cell, by its name
     "gru": "Of each unit h, its memory and its output.",
     "rnn": "Of each unit h.",
 }
+NAMED = 5  # places of a text
 LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, from -1 to 1
 
 
@@ -83,7 +84,8 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     parameters = sum(array.size for array in c.weights.values())
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
     yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {parameters:,} parameters"
-    yield "learnt", ", ".join(Path(place).name or place for place in config.corpus)
+    more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
+    yield "learnt", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
     sizes = f"{corpus.train_symbols:,} training, {corpus.validation_symbols:,} validation"
     yield "symbols", sizes + (f", {corpus.test_symbols:,} test" if corpus.test_symbols else "")
     yield "vocabulary", f"{len(c.vocabulary):,} {c.vocabulary.unit}s"

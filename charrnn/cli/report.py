@@ -30,6 +30,8 @@ def report(
     charrnn report sonnets
     charrnn report lstm gru rnn -o compared.html
     """
+    from dataclasses import replace
+
     from charrnn import __version__
     from charrnn.cli.console import ResultStream, print_result, say
     from charrnn.cli.models import open_model
@@ -40,6 +42,8 @@ def report(
     names: list[str | None] = [*run] if run else [None]
     models = [open_model(each, checkpoints) for each in names]
     accounts = [study(model, cache_folder(cache)) for model in models]
+    if len({account.name for account in accounts}) < len(accounts):
+        accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]
     for account in accounts:
         for notice in account.notices:
             say(f"{account.name}: {notice}")

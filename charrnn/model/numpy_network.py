@@ -4,7 +4,7 @@ Reads the weights of a checkpoint by name and computes the equations of `cells.p
 done before the first symbol is done once: the first layer's input product becomes a table with one row per symbol, and
 the sigmoids' weights are halved, as sigma(x) = (1 + tanh(x / 2)) / 2 then costs one tanh for all gates.
 
-A lane's numbers do not depend, to the last bit, on how many lanes are read beside it: see `Product` and `agrees`.
+A lane's numbers do not depend, to the last bit, on how many lanes are read beside it: see `product.py` and `agrees`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.config import ModelConfig, has_residual
+from charrnn.model.product import Product
 
 Array = npt.NDArray[np.float32]
 State = tuple[Array, ...]  # of one layer: (h,) or (h, c), each (B, H)
@@ -57,40 +58,6 @@ CELLS = {
     "lstm": Cell(lstm, (0, 1, 3, 2), 3, 2),  # i, f, o, g
     "gru": Cell(gru, (0, 1, 2), 2, 1),
 }
-
-
-class Product:
-    """x @ w for each gate's matrix, with sums whose order does not depend on the number of rows of x.
-
-    BLAS adds up to PART products in one order, however many rows there are, if columns come in whole registers; zeros
-    fill them up. It has another routine for a single row, so that row is computed twice. That costs nothing: reading
-    the weights is what takes time (measured at 512 units: 122 microseconds, and 115 for the single row).
-    """
-
-    PART, REGISTER = 256, 16
-
-    def __init__(self, weights: Array) -> None:
-        """`weights` is (G, K, N): one K x N matrix for each gate."""
-        gates, inputs, self.columns = weights.shape
-        parts = -(-inputs // self.PART)
-        self.size = -(-inputs // parts)
-        width = -(-self.columns // self.REGISTER) * self.REGISTER
-        # One array, (parts, G, K / parts, N): from 4 MiB on it lies in huge pages, which are read a tenth faster.
-        self.weights = np.zeros((parts, gates, self.size, width), dtype=np.float32)
-        for part, start in enumerate(range(0, inputs, self.size)):
-            rows = weights[:, start : start + self.size]
-            self.weights[part, :, : rows.shape[1], : self.columns] = rows
-
-    def __call__(self, x: Array) -> Array:
-        """(B, K) -> (G, B, N)."""
-        rows = x if len(x) > 1 else np.concatenate((x, x))
-        total: Array | None = None
-        for part, weights in enumerate(self.weights):
-            some = rows[:, part * self.size : (part + 1) * self.size]
-            product = np.matmul(some, weights[:, : some.shape[1]])
-            total = product if total is None else np.add(total, product, out=total)
-        assert total is not None
-        return total[:, : len(x), : self.columns]
 
 
 class _Layer:

@@ -16,7 +16,7 @@ from charrnn.report.charts import STYLE, Chart, Series, svg
 from charrnn.report.contents import Account
 from charrnn.report.curves import Against, charts
 from charrnn.report.markup import cell, number, row, table, tabs, text
-from charrnn.report.sections import about, cells, copying, ladder, surprisal
+from charrnn.report.sections import about, brief, cells, copying, ladder, surprisal
 
 MOST = 1_000_000  # bytes
 
@@ -124,7 +124,7 @@ def comparison(accounts: Sequence[Account]) -> str:
     for key in dict.fromkeys(key for each in accounts for key in each.settings):
         values = [each.settings.get(key) for each in accounts]
         if any(value != values[0] for value in values):
-            rows.append(row(key, *(cell(str(value)) for value in values)))
+            rows.append(row(key, *(cell(brief(value)) for value in values)))
     differing = table(rows, ["", *(each.name for each in accounts)]) if rows else "<p>Their settings are the same.</p>"
     shown = table(lines, ["run", "bits per character#", "parameters#", "trained"], "runs")
     return f"<h3>Runs</h3>{shown}<h3>What differs</h3>{differing}"

@@ -12,14 +12,21 @@ from charrnn.report.markup import cell, data, laid, named, number, pre, row, tab
 STEPS = 9  # of surprise, each of a bit
 CELL_VALUES = 300_000  # activations on a page
 SHOWN_UNITS = 8
+LONGEST_SETTING = 300  # characters
 
 
 def about(account: Account) -> str:
     """What was trained on what, for how long, and what it reached, next to what counting and compressing reach."""
     card = table((row(key, cell(value)) for key, value in account.card), name="card")
     notices = "".join(f'<p class="notice">{text(notice)}</p>' for notice in account.notices)
-    settings = table(row(key, cell(str(value))) for key, value in account.settings.items())
+    settings = table(row(key, cell(brief(value))) for key, value in account.settings.items())
     return f"{card}{notices}{_standing(account)}<details><summary>All settings</summary>{settings}</details>"
+
+
+def brief(value: object) -> str:
+    """A setting's value; of a long list of files its beginning."""
+    shown = str(value)
+    return shown if len(shown) <= LONGEST_SETTING else f"{shown[:LONGEST_SETTING]} ..."
 
 
 def _standing(account: Account) -> str:
