@@ -34,11 +34,13 @@ from charrnn.text.records import nearest_end
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 PASSAGE = 1000  # symbols
+PROBABILITIES = 10_000_000  # found out for it; of many thousand words it is shorter
 RUN_UP = 512  # symbols before it, where the text is long enough
 LIKELIEST = 5
 STUDIED = 20_000  # symbols, for the meanings of units and the reach of gradients
 SAMPLE = Sampling(length=2000, temperature=0.8)
 SEED = 1
+SEARCHED = 1 << 24  # symbols of the training text, for what is copied: a quarter of a second each million
 SHOWN = {  # of a cell, by its name
     "lstm": "Of each unit tanh(c), its memory.",
     "gru": "Of each unit h, its memory and its output.",
@@ -112,10 +114,10 @@ def rungs(events: list[dict[str, Any]]) -> Iterator[Rung]:
 def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account:
     """The same, and what can be found out with the text."""
     part, split = (corpus.validation, "held-out") if len(corpus.validation) > 1 else (corpus.train, "training")
-    last, v = min(len(part), RUN_UP + PASSAGE), model.vocabulary
-    if v.end_id is not None:
-        last = nearest_end(part, v.end_id, PASSAGE) + 1
-    first = 1 if v.end_id is not None else beginning(part[:last], v)
+    v = model.vocabulary
+    length = max(100, min(PASSAGE, PROBABILITIES // len(v)))
+    first = 1 if v.end_id is not None else beginning(part[: RUN_UP + length], v)
+    last = min(len(part), first + length) if v.end_id is None else nearest_end(part, v.end_id, length) + 1
     return replace(
         account,
         baselines=tuple(standing(corpus)) if split == "held-out" and v.answer is None else (),
@@ -188,8 +190,11 @@ def copying(model: LanguageModel, corpus: Corpus) -> Copying:
     written = model.sample(length=SAMPLE.length, temperature=SAMPLE.temperature, seed=SEED).text
     ids = model.ids(written)
     held_out = corpus.validation[: len(ids)]
-    mine, theirs = novelty(corpus.train, ids), novelty(corpus.train, held_out)
+    searched = corpus.train[:SEARCHED]
+    mine, theirs = novelty(searched, ids), novelty(searched, held_out)
     before, inside, after = (v.decode(part.tolist()) for part in np.split(ids, [mine.start, mine.start + mine.length]))
     shares = {n: (mine.shares.get(n), theirs.shares.get(n)) for n in range(4, 13)}
     how = f"A sample of {len(ids):,} symbols at temperature {SAMPLE.temperature:g}, seed {SEED}."
+    if len(searched) < len(corpus.train):
+        how += f" It is compared with the first {len(searched):,} symbols of the training text."
     return Copying(how, (before, inside, after), (mine.length, theirs.length), shares)

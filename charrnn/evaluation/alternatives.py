@@ -18,6 +18,9 @@ class Stepper(Protocol):
     def initial_state(self, lanes: int) -> Any:
         """The state before anything was read."""
 
+    def advance(self, ids: npt.NDArray[np.int64], state: Any) -> Any:
+        """Ids (B,) -> the state after reading them."""
+
     def step(self, ids: npt.NDArray[np.int64], state: Any) -> tuple[npt.NDArray[np.float32], Any]:
         """Ids (B,) -> logits (B, V) and the state afterwards."""
 
@@ -38,8 +41,10 @@ def read(network: Stepper, ids: Ids, first: int, last: int, top: int = 5, end_id
         before = ids[place - 1 : place].astype(np.int64)
         if before[0] == end_id:
             state = network.initial_state(1)
-        logits, state = network.step(before, state)
-        if place >= first:
+        if place < first:
+            state = network.advance(before, state)
+        else:
+            logits, state = network.step(before, state)
             found.append(_read(int(ids[place]), logits[0].astype(np.float64), top))
     return found
 

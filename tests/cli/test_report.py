@@ -55,9 +55,10 @@ def opened(browser, page, *, width=1280, dark=False):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(page.as_uri())
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    beside = ("data:", "chrome:")  # what the page holds itself, and the browser's own first page
-    assert {url for url in asked if not url.startswith(beside)} == {page.as_uri()}
+    requests = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    # What the browser asks for its own first page is not the page's.
+    asked = {r["request"]["url"] for r in requests if r["documentURL"] == page.as_uri()}
+    assert {url for url in asked if not url.startswith("data:")} == {browser.current_url} == {page.as_uri()}
     assert browser.get_log("browser") == []
     return browser
 
