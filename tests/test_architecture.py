@@ -111,6 +111,7 @@ def test_torch_stays_where_it_is_needed(path):
         ["sample", "--help"],
         ["evaluate", "--help"],
         ["info", "nothing-here"],
+        ["plot", "nothing-here"],
         ["sample", "nothing-here"],
         ["evaluate", "nothing-here"],
         ["train", "--no-such-flag"],

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from charrnn.report.legend import legend, shortened
 from charrnn.report.scales import Axis, Point, axis, clipped, finite, strokes, thinned, usable, worth_seeing
 
 # Eight colours each, told apart also without red, green or blue cones; at least 3.5 : 1 on white, 5 : 1 on #111.
@@ -17,10 +18,9 @@ DARK = ("#4377cb", "#e8640e", "#70e97d", "#ab9dfe", "#d2d0cd", "#30a8bf", "#da80
 DASHES = ("", "7 4", "2 3", "12 3 2 3", "1 5", "12 5")  # solid and dashed, for the first, second, third eight series
 NOTHING = "nothing recorded"
 MARKED = 40  # points: a series of so few shows each as a dot
-COLUMNS = 2000  # in all series of a chart: what keeps it below 60 kB
+COLUMNS = 1600  # in all series of a chart: what keeps it below 60 kB
 FONT = 12
 CELL = 0.64 * FONT  # what a letter of most typefaces needs at the most
-LEGEND_ROWS = 4
 # What XML forbids, and what would turn the direction of the text around it.
 _UNWRITABLE = re.compile(
     "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -102,10 +102,9 @@ STYLE = style()
 
 def svg(chart: Chart, *, width: int = 720, height: int = 320) -> str:
     """A chart for an HTML page, as wide as its place there; `width` and `height` are its proportions."""
-    title = plain(chart.title)
     return (
-        f'<svg class="chart" role="img" aria-label="{title}" viewBox="0 0 {width} {height}" {_TYPE}>'
-        f"<title>{title}</title>{''.join(_drawn(chart, width, height))}</svg>"
+        f'<svg class="chart" role="img" aria-label="{described(chart)}" viewBox="0 0 {width} {height}" {_TYPE}>'
+        f"<title>{plain(chart.title)}</title>{''.join(_drawn(chart, width, height))}</svg>"
     )
 
 
@@ -114,7 +113,7 @@ def standalone(charts: Sequence[Chart], *, width: int = 720, height: int = 320) 
     whole = height * max(1, len(charts))
     title = plain(", ".join(chart.title for chart in charts))
     drawn = "".join(
-        f'<g role="img" aria-label="{plain(chart.title)}" transform="translate(0 {number * height})">'
+        f'<g role="img" aria-label="{described(chart)}" transform="translate(0 {number * height})">'
         f"{''.join(_drawn(chart, width, height))}</g>\n"
         for number, chart in enumerate(charts)
     )
@@ -129,56 +128,35 @@ def standalone(charts: Sequence[Chart], *, width: int = 720, height: int = 320) 
 _TYPE = f'font-family="system-ui, sans-serif" font-size="{FONT}" fill="#1f2328"'
 
 
+def described(chart: Chart) -> str:
+    """What is heard where nothing is seen."""
+    return plain(f"{chart.title}: {chart.y_label} against {chart.x_label}")
+
+
+def writable(text: str) -> str:
+    """Text with nothing in it that XML forbids."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
 def plain(text: str) -> str:
-    """Text for XML, whatever it holds."""
-    text = _UNWRITABLE.sub("\ufffd", text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
-
-
-def shortened(text: str, cells: int) -> str:
-    """Text of at most so many columns, its middle left out: what tells names apart stands at their ends."""
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(text) <= cells:
-        return text
-    head = set_cell_size(text, max(0, cells // 3)).rstrip()
-    tail = set_cell_size(text[::-1], max(0, cells - cells // 3 - 1)).rstrip()[::-1]
-    return f"{head}…{tail}"
-
-
-def legend(names: Sequence[str], cells: int, around: int) -> list[list[tuple[int, int, str]]]:
-    """Names in rows of so many columns, as (series, column, name), each with `around` columns for its line and space.
-
-    Names are shortened as far as is needed for LEGEND_ROWS rows; how many do not fit even so is said at the end.
-    """
-    from rich.cells import cell_len
-
-    rows = list[list[tuple[int, int, str]]]()
-    for longest in (cells - around, 40, 30, 20, 14):
-        rows, column = [[]], 0
-        for number, name in enumerate(names):
-            short = shortened(name, max(2, min(longest, cells - around)))
-            if column + around + cell_len(short) > cells and rows[-1]:
-                rows, column = [*rows, []], 0
-            rows[-1].append((number, column, short))
-            column += around + cell_len(short)
-        if len(rows) <= LEGEND_ROWS:
-            return [row for row in rows if row]
-    shown = rows[:LEGEND_ROWS]
-    number, column, _ = shown[-1][-1]
-    shown[-1][-1] = (-1, column, f"and {len(names) - number} more")
-    return shown
+    """Text as XML, whatever it holds."""
+    return writable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def _drawn(chart: Chart, width: int, height: int) -> Iterator[str]:
     """Everything inside a chart's picture, from the back to the front."""
     axes = chart.axes(across=max(2, width // 100), up=max(2, height // 45))
-    rows = legend(chart.names(), int((width - 40) / CELL), 6)
-    names = [name for _, name in axes[1].ticks]
-    left, top = 34 + round(CELL * max(map(len, names), default=2)), 34 + 18 * len(rows)
-    right, bottom = width - 18, max(top + 40, height - 42)
+    left = 34 + round(CELL * max((len(name) for _, name in axes[1].ticks), default=2))
+    right = width - 10 - round(CELL / 2 * max((len(name) for _, name in axes[0].ticks), default=2))
+    rows = legend(list(map(writable, chart.names())), int((right - left) / CELL), 6, max(1, height // 80))
+    top, bottom = 34 + 18 * len(rows), height - 42
     box = (left, top, right, bottom)
-    yield _text(left, 20, shortened(chart.title, int((right - left) / CELL / 1.2)), ' font-size="14" font-weight="600"')
+    yield _text(
+        left,
+        20,
+        shortened(writable(chart.title), int((right - left) / CELL / 1.2)),
+        ' font-size="14" font-weight="600"',
+    )
     for line, row in enumerate(rows):
         for number, column, name in row:
             x, y = left + column * CELL, 40 + 18 * line
@@ -188,7 +166,7 @@ def _drawn(chart: Chart, width: int, height: int) -> Iterator[str]:
     yield from _axes(chart, axes, box)
     empty = True
     for number in sorted(range(len(chart.series)), key=lambda n: chart.series[n].dashed):
-        columns = min(right - left, COLUMNS // len(chart.series))
+        columns = min(right - left, max(1, COLUMNS // sum(1 + series.dashed for series in chart.series)))
         for path in _curve(chart, number, chart.placed(number, axes, columns), box):
             empty = False
             yield path
@@ -208,9 +186,9 @@ def _axes(chart: Chart, axes: tuple[Axis, Axis], box: tuple[int, int, int, int])
         yield f'<path class="chart-axis" stroke="#57606a" d="M{x:.1f} {bottom}v5"/>'
         yield _text(x, bottom + 18, name, soft + ' text-anchor="middle"')
     yield f'<path class="chart-axis" stroke="#57606a" fill="none" d="M{left} {top}V{bottom}H{right}"/>'
-    label = shortened(chart.x_label, int((right - left) / CELL))
+    label = shortened(writable(chart.x_label), int((right - left) / CELL))
     yield _text((left + right) / 2, bottom + 36, label, ' text-anchor="middle"')
-    label, middle = shortened(chart.y_label, int((bottom - top) / CELL)), (top + bottom) / 2
+    label, middle = shortened(writable(chart.y_label), int((bottom - top) / CELL)), (top + bottom) / 2
     yield _text(14, middle, label, f' text-anchor="middle" transform="rotate(-90 14 {middle:g})"')
 
 

@@ -30,7 +30,8 @@ class Axis:
     def place(self, value: float) -> float:
         """Where a value stands: 0 at `low`, 1 at `high`."""
         if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
+            low = math.log(self.low)
+            return (math.log(value) - low) / (math.log(self.high) - low)
         return max(-9.0, min(9.0, (value - self.low) / (self.high - self.low)))
 
 
@@ -48,15 +49,24 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Powers of ten from `low` to `high`; with fewer than three of them 1-2-5 between, or as on a straight axis."""
+    """Powers of ten from `low` to `high`, at most about `wanted`; 1-2-5 between them if there are fewer than three.
+
+    Nothing where that gives fewer than three too: the ticks of a straight axis are better then.
+    """
     first, last = math.ceil(math.log10(low) - FINEST), math.floor(math.log10(high) + FINEST)
-    every = max(1, math.ceil((last - first) / wanted))
-    decades = [10.0**power for power in range(first, last + 1, every)]
-    if len(decades) > 2:
-        return decades
+    if last - first > 1:
+        return [10.0**power for power in range(first, last + 1, math.ceil((last - first) / wanted))]
     near = [step * 10.0**power for power in range(first - 1, last + 1) for step in (1, 2, 5)]
     near = [value for value in near if low * (1 - FINEST) <= value <= high * (1 + FINEST)]
-    return near if len(near) > 2 else [value for value in ticks(low, high, wanted) if value > 0]
+    return near if len(near) > 2 else []
+
+
+def marked(low: float, high: float, wanted: int, log: bool) -> tuple[tuple[float, str], ...]:
+    """The ticks of an axis with their labels; those of powers of ten need no more digits than each by itself."""
+    powers = log_ticks(low, high, wanted) if log else []
+    values = powers or ticks(low, high, wanted)
+    names = [labels([value])[0] for value in powers] or labels(values)
+    return tuple(zip(values, names, strict=True))
 
 
 def labels(values: Sequence[float]) -> list[str]:
@@ -107,16 +117,13 @@ def axis(values: Sequence[float], wanted: int, *, log: bool = False, margin: flo
         low, high = (low, high) if high > low * (1 + FINEST) else (low / 2, high * 2)
         share = (high / low) ** margin
         low, high = low / share, high * share
-        chosen = log_ticks(low, high, wanted)
-        return Axis(low, high, tuple((value, labels([value])[0]) for value in chosen), log)
-    if high - low <= max(FINEST * size, 1 / LARGEST):  # one value stands in the middle, above or below zero
+    elif high - low <= max(FINEST * size, 1 / LARGEST):  # one value stands in the middle, above or below zero
         low, high = (min(0.0, 2 * low), max(0.0, 2 * high)) if size > 1 / LARGEST else (0.0, 1.0)
     elif 0 <= low <= (high - low) / 3:
         low, high = 0.0, high + margin * high
     else:
         low, high = low - margin * (high - low), high + margin * (high - low)
-    chosen = ticks(low, high, wanted)
-    return Axis(low, high, tuple(zip(chosen, labels(chosen), strict=True)))
+    return Axis(low, high, marked(low, high, wanted, log), log)
 
 
 def worth_seeing(curves: Iterable[Sequence[Point]], log_y: bool) -> list[float]:

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from charrnn.report.charts import MARKED, NOTHING, Chart, legend, shortened
+from rich.cells import cell_len
+
+from charrnn.report.charts import MARKED, NOTHING, Chart
+from charrnn.report.legend import legend, shortened
 from charrnn.report.scales import Axis, strokes
 
 DOTS = ((0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08))  # of a Braille character, from its lowest row up
@@ -68,7 +71,7 @@ class _Canvas:
 def drawing(chart: Chart, *, width: int = 80, height: int = 20, ascii_only: bool = False, colours: bool = False) -> str:
     """A chart as `height` lines of at most `width` columns; with `colours`, with escape sequences of 256 colours."""
     width, height = max(width, LEAST[0]), max(height, LEAST[1])
-    names = legend([_safe(name, ascii_only) for name in chart.names()], width, 7)[: height - 7]
+    names = legend([_safe(name, ascii_only) for name in chart.names()], width, 7, max(1, height // 4))
     rows = height - 4 - len(names)
     x, y = chart.axes(across=max(2, width // 14), up=max(3, rows // 2))
     margin = max((len(name) for _, name in y.ticks), default=0)
@@ -130,8 +133,6 @@ def between(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int,
 
 
 def _legend_line(chart: Chart, row: list[tuple[int, int, str]], ascii_only: bool, colours: bool) -> str:
-    from rich.cells import cell_len
-
     line, used = "", 0
     for number, column, name in row:
         sample = ""

@@ -112,7 +112,12 @@ EVALUATE = {
     "--adapt": ([None], []),
     "--device": (["cpu", "auto"], DEVICES),
 }
-COMMANDS = {"train": TRAIN, "sample": SAMPLE, "evaluate": EVALUATE, "info": {"--json": ([None], [])}}
+PLOT = {
+    "--against": (["step", "symbols", "time"], ["", "epoch"]),
+    "--svg": (["curves.svg", "-", "a b"], ["", ".", "/", "nothing", "missing/curves.svg", "good.txt/below", "a" * 300]),
+    "--json": ([None], []),
+}
+COMMANDS = {"train": TRAIN, "sample": SAMPLE, "evaluate": EVALUATE, "info": {"--json": ([None], [])}, "plot": PLOT}
 PLACES = ["checkpoints", "elsewhere", "a b", "good.txt", "good.txt/below", "", "a" * 300]
 SWITCHES = {"--dry-run", "--print-config", "--json", "--config"}
 FLAGS = [flag for flag in TRAIN if flag.startswith("--") and flag not in SWITCHES]

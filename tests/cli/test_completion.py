@@ -34,6 +34,7 @@ def test_commands_flags_runs_and_files_are_offered(shell, trained):
     assert "--temperature" in offered(shell, "charrnn sample --temper", trained)
     assert "verses" in offered(shell, "charrnn sample ve", trained)
     assert "checkpoints/verses/best.safetensors" in offered(shell, "charrnn info checkpoints/verses/b", trained)
+    assert "verses" in offered(shell, "charrnn plot ve", trained)
     assert "verses.txt" in offered(shell, "charrnn train ve", trained)
     assert "verses.txt" not in offered(shell, "charrnn sample ve", trained)
     assert "nothing" not in offered(shell, "charrnn sample nothing", trained)

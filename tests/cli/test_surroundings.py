@@ -120,6 +120,7 @@ def test_a_closed_stream_is_nobodys_problem(trained, closed):
         ["sample", "verses", "-n", "9", "--seed", "1"],
         ["evaluate", "verses"],
         ["info", "verses"],
+        ["plot", "verses"],
         ["--help"],
     ):
         done = shell(f'"$0" "$@" {closed}', *line, cwd=trained)
@@ -174,6 +175,7 @@ MODES = {
 READ = {
     "the newest": ["info"],
     "a name": ["info", "verses"],
+    "a record": ["plot", "verses", "--against", "symbols"],
     "sampling": ["sample", "verses", "-n", "3", "--seed", "1"],
     "scoring": ["evaluate", "verses", "verses.txt"],
 }
@@ -296,6 +298,7 @@ def commands(folder):
         (["evaluate", model, EVIL_NAME], 0),
         (["evaluate", model, EVIL_NAME, "--json"], 0),
         (["evaluate", model, EVIL_NAME, "--per-line"], 0),
+        (["plot", ODD_NAME, *place, "--svg", "-"], 0),
         (["info", EVIL_NAME], 65),
         (["info", "\x1b]0;x\x07"], 66),
         (["train", EVIL_NAME, "--cell", "\x1b[31m\x9b"], 2),
