@@ -8,6 +8,7 @@ A pipe gets the exact bytes. A stream that went away never stops a run.
 import codecs
 import contextlib
 import json
+import locale
 import os
 import sys
 import time
@@ -50,9 +51,25 @@ def table(rows: Sequence[tuple[str, ...]], title: str | None = None, width: int 
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def print_result(text: str) -> None:
-    """A result on stdout, whatever the locale."""
-    with ResultStream() as stream:
+def takes_colours() -> bool:
+    """Whether a drawing on stdout may be coloured: on a terminal, unless NO_COLOR; anywhere with FORCE_COLOR."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return False
+
+
+def takes_braille() -> bool:
+    """Whether stdout is read in UTF-8, and not by a console whose font is too small for Braille."""
+    return locale.getencoding().lower() == "utf-8" and os.environ.get("TERM") not in ("dumb", "linux")
+
+
+def print_result(text: str, *, drawn: bool = False) -> None:
+    """A result on stdout, whatever the locale; what was `drawn` for a terminal reaches it as it is."""
+    with ResultStream(raw=drawn) as stream:
         stream.write((text + "\n").encode("utf-8", "surrogateescape"))
 
 
@@ -62,10 +79,10 @@ class ResultStream:
     A reader that went away raises ReaderGoneError, which the command line turns into a silent exit 0.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, raw: bool = False) -> None:
         out = sys.stdout
         self.buffer: BinaryIO | None = getattr(out, "buffer", None)
-        self.terminal = out is not None and out.isatty()
+        self.terminal = out is not None and out.isatty() and not raw
         self.decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def __enter__(self) -> "ResultStream":
