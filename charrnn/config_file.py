@@ -26,6 +26,7 @@ CALL_SETTINGS: dict[str, Any] = {
     "init_from": str,
     "checkpoints": Path,
     "cache": Path,
+    "tensorboard": bool,
     "max_time": str,
     "exit_incomplete": Annotated[int, Field(ge=0, le=255)],
 }

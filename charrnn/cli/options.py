@@ -153,6 +153,9 @@ Threads = Annotated[int | None, flag("--threads", "CPU threads of each process."
 Seed = Annotated[int | None, flag("--seed", "Default: 0.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be trained and what it costs; train nothing.")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting and where it came from.")]
+TensorBoard = Annotated[
+    bool, flag("--tensorboard", "Write the run's curves for TensorBoard, too; needs the package tensorboard.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say every setting of the run.")]

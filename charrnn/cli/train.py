@@ -22,7 +22,7 @@ STARTED = clock.monotonic()  # a --time counts from when the command was called,
 NOT_SETTINGS = frozenset(
     {
         *("ctx", "checkpoints", "cache", "name", "resume", "init_from", "config", "max_time", "exit_incomplete"),
-        *("dry_run", "print_config", "as_json", "quiet", "verbose"),
+        *("dry_run", "print_config", "tensorboard", "as_json", "quiet", "verbose"),
     }
 )
 
@@ -80,6 +80,7 @@ def train(
     seed: o.Seed = None,
     dry_run: o.DryRun = False,
     print_config: o.PrintConfig = False,
+    tensorboard: o.TensorBoard = False,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -107,7 +108,7 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
         rank, size, local_rank = place()
         tell = (lambda text: None) if given["quiet"] or rank else say
-        request = Request(wish, *places, STARTED, o.cache_folder(given["cache"]), tell)
+        request = Request(wish, *places, STARTED, o.cache_folder(given["cache"]), tell, given["tensorboard"])
         if rank == 0 and (given["dry_run"] or given["print_config"]):
             preview(request, given["print_config"], given["as_json"])
         elif rank == 0:

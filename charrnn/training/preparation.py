@@ -45,6 +45,7 @@ class Request:
     began: float = field(default_factory=time.monotonic)  # a --time counts from here
     cache: Path | None = None  # where large texts are kept encoded; None: in memory
     tell: Tell = lambda text: None  # how far the reading of a large text is
+    tensorboard: bool = False  # whether its curves are written, too
 
 
 @dataclass

@@ -17,6 +17,7 @@ from charrnn.config import RunConfig, Wish
 from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import SettingsError
 from charrnn.progress import Progress
+from charrnn.report import tensorboard
 from charrnn.report.events import Event, Listener, Notice, Reached, RunRecord, Started
 from charrnn.text.corpus import Corpus
 from charrnn.training.distributed import ALONE, Group
@@ -38,6 +39,8 @@ MAY_CHANGE = frozenset({"device", "threads", "save_every", "keep", "corpus"})
 def opened(request: Request, emit: Listener, interruption: Interruption, group: Group = ALONE) -> Iterator[Loop]:
     """The loop that `request` asks for, new or resumed, with its folder owned for as long as the block lasts."""
     given, again = request.name is not None, request.resume
+    if request.tensorboard:
+        group.first(tensorboard.check)
     run = group.first(lambda: run_folder(request.checkpoints, request.name, stem=stem(request.wish), resume=again))
     preparation = checkpoint = None
     if not (again and group.first(run.exists)):
@@ -66,7 +69,8 @@ def start(p: Preparation, run: Run, request: Request, emit: Listener, interrupti
         learner.begin(weights)
         p.notices.append(kept)
     group.first(lambda: write_config_file(run.path / CONFIG, config))
-    emit = recorded(run, Reached(-1), emit, group)  # an earlier start may have ended before its first save
+    begun = Reached(-1)  # an earlier start may have ended before its first save
+    emit = recorded(run, begun, emit, group, request.tensorboard)
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), dict(request.wish.values), group)
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption, group)
     loop.first_weights = weights
@@ -95,7 +99,7 @@ def resume(
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)
-    emit = recorded(run, reached, emit, group)
+    emit = recorded(run, reached, emit, group, request.tensorboard)
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), dict(checkpoint.wish or {}), group)
     loop = Loop(run, config, corpus, learner, progress, keeper, emit, interruption, group)
     loop.saved = loop.done
@@ -127,16 +131,25 @@ def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
     return checkpoint.config.model_copy(update=changes)
 
 
-def recorded(run: Run, reached: Reached, emit: Listener, group: Group) -> Listener:
-    """A listener that writes the run's record, which has `reached` so far, and tells `emit`; only rank 0 writes."""
+def recorded(run: Run, reached: Reached, emit: Listener, group: Group, curves: bool) -> Listener:
+    """A listener that writes the run's record, which has `reached` so far, and tells `emit`; only rank 0 writes.
+
+    With `curves` it writes those of TensorBoard, too.
+    """
     if group.rank:
         return emit
-    record = RunRecord(run.path, lambda text: emit(Notice(reached.step, text)))
+
+    def warn(text: str) -> None:
+        emit(Notice(reached.step, text))
+
+    record = RunRecord(run.path, warn)
     record.wind_back(reached)
+    drawn = [tensorboard.TensorBoard(record, reached, warn)] if curves else []
+    listeners: list[Listener] = [record, *drawn, emit]
 
     def tell(event: Event) -> None:
-        record(event)
-        emit(event)
+        for listener in listeners:
+            listener(event)
 
     return tell
 

@@ -78,6 +78,7 @@ TRAIN = {
     "--seed": (["0", "9223372036854775807"], ["9223372036854775808", *WHOLE[1:]]),
     "--dry-run": ([None], []),
     "--print-config": ([None], []),
+    "--tensorboard": ([None], []),
     "--json": ([None], []),
     "-q": ([None], []),
     "-v": ([None], []),

@@ -341,3 +341,54 @@ def test_what_stands_in_both_parts_is_counted_and_said(charrnn, tmp_path):
     (tmp_path / "names.txt").write_text("Ada\nBob\nEve\nAda\n" * 40)
     done = charrnn("train", "names.txt", *TINY, "--steps", "1", "--records", "lines", cwd=tmp_path)
     assert b"16 of 16 records in the validation part stand in the training part too" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["flag", "environment", "file"])
+def test_curves_for_tensorboard_are_written_where_they_are_asked_for(charrnn, corpus, how):
+    pytest.importorskip("tensorboard")
+    (corpus.parent / "c.yaml").write_text("tensorboard: true\n")
+    flags = {"flag": ["--tensorboard"], "environment": [], "file": ["--config", "c.yaml"]}[how]
+    env = {"CHARRNN_TENSORBOARD": "1"} if how == "environment" else {}
+    line = ["train", corpus, *TINY, "--steps", "4", "-q"]
+    assert charrnn(*line, "--name", "drawn", *flags, cwd=corpus.parent, env=env).returncode == 0
+    assert charrnn(*line, "--name", "plain", cwd=corpus.parent).returncode == 0
+    drawn, plain = (corpus.parent / "checkpoints" / name for name in ("drawn", "plain"))
+    assert [path.name for path in (drawn / "tensorboard").iterdir()] == ["events.out.tfevents.0000000000"]
+    assert not (plain / "tensorboard").exists()
+    assert (drawn / "config.yaml").read_text() == (plain / "config.yaml").read_text(), "no setting of a run"
+
+
+def test_without_tensorboard_its_flag_is_refused_before_anything_is_trained(charrnn, corpus):
+    (corpus.parent / "tensorboard").mkdir()
+    (corpus.parent / "tensorboard" / "__init__.py").write_text("raise ImportError('No module named tensorboard')")
+    env = {"PYTHONPATH": str(corpus.parent)}
+    done = charrnn("train", corpus, *TINY, "--steps", "4", "--tensorboard", cwd=corpus.parent, env=env)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    assert b"pip install 'charrnn[tensorboard]'" in done.stderr
+    assert not (corpus.parent / "checkpoints").exists()
+    assert charrnn("train", corpus, *TINY, "--steps", "4", cwd=corpus.parent, env=env).returncode == 0
+
+
+TRACKER = """
+import json
+def log_metrics(metrics, step):
+    print(json.dumps([step, metrics]))
+"""
+
+
+def test_the_adapter_in_the_readme_hands_every_number_on(charrnn, corpus):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    adapter = re.search(r"<!-- adapter -->\n```python\n(.*?)```", readme, re.DOTALL)[1]
+    assert len(list(filter(None, adapter.splitlines()))) == 3
+    (corpus.parent / "adapter.py").write_text(adapter)
+    (corpus.parent / "mlflow.py").write_text(TRACKER)
+    done = charrnn("train", corpus, *TINY, "--steps", "8", "--json", cwd=corpus.parent)
+    command = [sys.executable, "adapter.py"]
+    logged = subprocess.run(command, cwd=corpus.parent, input=done.stdout, capture_output=True, check=True).stdout
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    expected = [[event["step"], {k: v for k, v in event.items() if type(v) is float}] for event in events]
+    assert [json.loads(line) for line in logged.splitlines()] == expected
+    assert {"loss", "learning_rate", "nats_per_char"} <= {key for _, metrics in expected for key in metrics}
+    record = (corpus.parent / "checkpoints" / "verses" / "metrics.jsonl").read_bytes()
+    later = subprocess.run(command, cwd=corpus.parent, input=record, capture_output=True, check=True).stdout
+    assert later == logged

@@ -45,14 +45,14 @@ class StopAt(Interruption):
         super().check(*agree)
 
 
-def train(folder, *, poll=None, **changes):
+def train(folder, *, poll=None, curves=False, **changes):
     """One session of the run `r`; returns whether it reached its end."""
     text = folder / "text.txt"
     if not text.exists():
         text.write_text(TEXT)
     wish = Wish()
     wish.add(SETTINGS | {"corpus": [str(text)]} | changes, "flag")
-    request = Request(wish, folder, "r", resume=True)
+    request = Request(wish, folder, "r", resume=True, tensorboard=curves)
     interruption = StopAt(poll) if poll else Interruption()
     try:
         with opened(request, lambda event: None, interruption) as loop:
@@ -160,6 +160,28 @@ def test_the_comparison_sees_masks_of_another_step(tmp_path, monkeypatch):
     monkeypatch.setattr(learner_module.Learner, "_masks", lambda self, index, *rest: right(self, index - 1, *rest))
     assert train(tmp_path / "broken")
     assert not same(outcome(tmp_path / "broken"), outcome(tmp_path / "unbroken"))
+
+
+def test_a_resumed_run_has_the_curves_of_the_unbroken_one(tmp_path):
+    """Stopped at four places; one session draws nothing."""
+    reader = pytest.importorskip("tensorboard.backend.event_processing.plugin_event_accumulator")
+
+    def curves(folder):
+        found = reader.EventAccumulator(str(folder / "r" / "tensorboard"), size_guidance={"tensors": 0})
+        found.Reload()
+        tags = [tag for tag in found.Tags()["tensors"] if tag != "training/symbols_per_second"]
+        return {tag: [(at.step, at.tensor_proto.SerializeToString()) for at in found.Tensors(tag)] for tag in tags}
+
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    assert train(tmp_path / "unbroken", curves=True)
+    for poll, drawn in ((3, True), (4, True), (6, False), (5, True)):
+        assert not train(tmp_path / "broken", poll=poll, curves=drawn)
+    assert train(tmp_path / "broken", curves=True)
+    expected = curves(tmp_path / "unbroken")
+    assert len(expected) == 6
+    assert [step for step, _ in expected["training/loss"]] == list(range(1, SETTINGS["steps"] + 1))
+    assert curves(tmp_path / "broken") == expected
 
 
 def test_resuming_a_complete_run_changes_nothing(tmp_path):
