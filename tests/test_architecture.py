@@ -112,6 +112,7 @@ def test_torch_stays_where_it_is_needed(path):
         ["evaluate", "--help"],
         ["info", "nothing-here"],
         ["plot", "nothing-here"],
+        ["report", "nothing-here"],
         ["sample", "nothing-here"],
         ["evaluate", "nothing-here"],
         ["train", "--no-such-flag"],

@@ -14,7 +14,7 @@ Runs = Annotated[
     ),
 ]
 Output = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--output", "-o", help="Where to write it, - is stdout; default: report.html in the first run's folder."
     ),
@@ -35,10 +35,13 @@ def report(
     from charrnn import __version__
     from charrnn.cli.console import ResultStream, print_result, say
     from charrnn.cli.models import open_model
+    from charrnn.errors import SettingsError
     from charrnn.files import write_whole
     from charrnn.report.page import page
     from charrnn.study import study
 
+    if output is not None and not Path(output).name:
+        raise SettingsError("there is no page to write", f"{output!r} is no file name", "name a file")
     names: list[str | None] = [*run] if run else [None]
     models = [open_model(each, checkpoints) for each in names]
     accounts = [study(model, cache_folder(cache)) for model in models]
@@ -48,10 +51,10 @@ def report(
         for notice in account.notices:
             say(f"{account.name}: {notice}")
     written = page(accounts, f"charrnn {__version__}")
-    if output == Path("-"):
+    if output == "-":
         with ResultStream() as stream:
             stream.write(written)
         return
-    place = output or models[0].path.parent / "report.html"
+    place = models[0].path.parent / "report.html" if output is None else Path(output)
     write_whole(place, written)
     print_result(str(place))

@@ -118,7 +118,13 @@ PLOT = {
     "--svg": (["curves.svg", "-", "a b"], ["", ".", "/", "nothing", "missing/curves.svg", "good.txt/below", "a" * 300]),
     "--json": ([None], []),
 }
-COMMANDS = {"train": TRAIN, "sample": SAMPLE, "evaluate": EVALUATE, "info": {"--json": ([None], [])}, "plot": PLOT}
+REPORT = {
+    "--output": (["page.html", "-", "a b"], ["", ".", "..", "/", "nothing", "missing/page.html", "good.txt/below"])
+}
+COMMANDS = {
+    "train": TRAIN, "sample": SAMPLE, "evaluate": EVALUATE, "info": {"--json": ([None], [])}, "plot": PLOT,
+    "report": REPORT,
+}  # fmt: skip
 PLACES = ["checkpoints", "elsewhere", "a b", "good.txt", "good.txt/below", "", "a" * 300]
 SWITCHES = {"--dry-run", "--print-config", "--json", "--config"}
 FLAGS = [flag for flag in TRAIN if flag.startswith("--") and flag not in SWITCHES]

@@ -121,6 +121,7 @@ def test_a_closed_stream_is_nobodys_problem(trained, closed):
         ["evaluate", "verses"],
         ["info", "verses"],
         ["plot", "verses"],
+        ["report", "verses", "-o", "-"],
         ["--help"],
     ):
         done = shell(f'"$0" "$@" {closed}', *line, cwd=trained)
@@ -299,6 +300,7 @@ def commands(folder):
         (["evaluate", model, EVIL_NAME, "--json"], 0),
         (["evaluate", model, EVIL_NAME, "--per-line"], 0),
         (["plot", ODD_NAME, *place, "--svg", "-"], 0),
+        (["report", ODD_NAME, *place, "-o", "-"], 0),
         (["info", EVIL_NAME], 65),
         (["info", "\x1b]0;x\x07"], 66),
         (["train", EVIL_NAME, "--cell", "\x1b[31m\x9b"], 2),
