@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from charrnn.report.legend import legend, shortened
 from charrnn.report.scales import Axis, Point, axis, clipped, finite, strokes, thinned, usable, worth_seeing
 
-# Eight colours each, told apart also without red, green or blue cones; at least 3.5 : 1 on white, 5 : 1 on #111.
+# Eight colours each, told apart also without red, green or blue cones; contrast at least 3.1 on white, 4.2 on #111.
 LIGHT = ("#324a9d", "#fb2e0d", "#00897e", "#48184c", "#4c4a47", "#3997e5", "#e75ab0", "#74853d")
 DARK = ("#4377cb", "#e8640e", "#70e97d", "#ab9dfe", "#d2d0cd", "#30a8bf", "#da8085", "#c3b706")
 DASHES = ("", "7 4", "2 3", "12 3 2 3", "1 5", "12 5")  # solid and dashed, for the first, second, third eight series
