@@ -5,12 +5,13 @@ page may forbid all of those and hold as many charts as it likes. `STYLE` gives 
 night; without it (in an image viewer that knows no style sheets) the attributes hold those for a light ground.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from charrnn.report.legend import legend, shortened
+from charrnn.report.markup import inert
 from charrnn.report.scales import Axis, Point, axis, clipped, finite, strokes, thinned, usable, worth_seeing
+from charrnn.report.visible import visible
 
 # Eight colours each, told apart also without red, green or blue cones; contrast at least 3.1 on white, 4.2 on #111.
 LIGHT = ("#324a9d", "#fb2e0d", "#00897e", "#48184c", "#4c4a47", "#3997e5", "#e75ab0", "#74853d")
@@ -21,10 +22,6 @@ MARKED = 40  # points: a series of so few shows each as a dot
 COLUMNS = 1600  # in all series of a chart: what keeps it below 60 kB
 FONT = 12
 CELL = 0.64 * FONT  # what a letter of most typefaces needs at the most
-# What XML forbids, and what would turn the direction of the text around it.
-_UNWRITABLE = re.compile(
-    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
 
 
 @dataclass(frozen=True)
@@ -104,14 +101,14 @@ def svg(chart: Chart, *, width: int = 720, height: int = 320) -> str:
     """A chart for an HTML page, as wide as its place there; `width` and `height` are its proportions."""
     return (
         f'<svg class="chart" role="img" aria-label="{described(chart)}" viewBox="0 0 {width} {height}" {_TYPE}>'
-        f"<title>{plain(chart.title)}</title>{''.join(_drawn(chart, width, height))}</svg>"
+        f"<title>{inert(chart.title)}</title>{''.join(_drawn(chart, width, height))}</svg>"
     )
 
 
 def standalone(charts: Sequence[Chart], *, width: int = 720, height: int = 320) -> str:
     """One SVG file with charts below each other."""
     whole = height * max(1, len(charts))
-    title = plain(", ".join(chart.title for chart in charts))
+    title = inert(", ".join(chart.title for chart in charts))
     drawn = "".join(
         f'<g role="img" aria-label="{described(chart)}" transform="translate(0 {number * height})">'
         f"{''.join(_drawn(chart, width, height))}</g>\n"
@@ -130,17 +127,7 @@ _TYPE = f'font-family="system-ui, sans-serif" font-size="{FONT}" fill="#1f2328"'
 
 def described(chart: Chart) -> str:
     """What is heard where nothing is seen."""
-    return plain(f"{chart.title}: {chart.y_label} against {chart.x_label}")
-
-
-def writable(text: str) -> str:
-    """Text with nothing in it that XML forbids."""
-    return _UNWRITABLE.sub("\ufffd", text)
-
-
-def plain(text: str) -> str:
-    """Text as XML, whatever it holds."""
-    return writable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return inert(f"{chart.title}: {chart.y_label} against {chart.x_label}")
 
 
 def _drawn(chart: Chart, width: int, height: int) -> Iterator[str]:
@@ -149,13 +136,13 @@ def _drawn(chart: Chart, width: int, height: int) -> Iterator[str]:
     longest = max((len(name) for _, name in axes[1].ticks), default=0)
     left = 34 + round(CELL * max(5, longest))  # so that charts below each other begin alike
     right = width - 10 - round(CELL / 2 * max((len(name) for _, name in axes[0].ticks), default=2))
-    rows = legend(list(map(writable, chart.names())), int((right - left) / CELL), 6, max(1, height // 80))
+    rows = legend(list(map(visible, chart.names())), int((right - left) / CELL), 6, max(1, height // 80))
     top, bottom = 34 + 18 * len(rows), height - 42
     box = (left, top, right, bottom)
     yield _text(
         left,
         20,
-        shortened(writable(chart.title), int((right - left) / CELL / 1.2)),
+        shortened(visible(chart.title), int((right - left) / CELL / 1.2)),
         ' font-size="14" font-weight="600"',
     )
     for line, row in enumerate(rows):
@@ -187,9 +174,9 @@ def _axes(chart: Chart, axes: tuple[Axis, Axis], box: tuple[int, int, int, int])
         yield f'<path class="chart-axis" stroke="#57606a" d="M{x:.1f} {bottom}v5"/>'
         yield _text(x, bottom + 18, name, soft + ' text-anchor="middle"')
     yield f'<path class="chart-axis" stroke="#57606a" fill="none" d="M{left} {top}V{bottom}H{right}"/>'
-    label = shortened(writable(chart.x_label), int((right - left) / CELL))
+    label = shortened(visible(chart.x_label), int((right - left) / CELL))
     yield _text((left + right) / 2, bottom + 36, label, ' text-anchor="middle"')
-    label, middle = shortened(writable(chart.y_label), int((bottom - top) / CELL)), (top + bottom) / 2
+    label, middle = shortened(visible(chart.y_label), int((bottom - top) / CELL)), (top + bottom) / 2
     yield _text(14, middle, label, f' text-anchor="middle" transform="rotate(-90 14 {middle:g})"')
 
 
@@ -200,7 +187,7 @@ def _curve(chart: Chart, number: int, points: Sequence[Point | None], box: tuple
         [(f"{left + x * (right - left):.1f}", f"{bottom - y * (bottom - top):.1f}") for x, y in stroke]
         for stroke in strokes(points)
     ]
-    name = f"<title>{plain(chart.series[number].name)}</title>"
+    name = f"<title>{inert(chart.series[number].name)}</title>"
     lines = "".join("M" + " ".join(f"{x} {y}" for x, y in stroke) for stroke in pixels if len(stroke) > 1)
     if lines and chart.series[number].dashed:
         yield f'<path class="chart-halo" stroke="#fff" fill="none" stroke-width="4" stroke-opacity="0.7" d="{lines}"/>'
@@ -225,4 +212,4 @@ def _line(chart: Chart, number: int, path: str, inside: str = "", *, dots: bool 
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{plain(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{inert(text)}</text>'

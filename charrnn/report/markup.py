@@ -10,7 +10,7 @@ from charrnn.report.visible import visible
 NAMES = {"\n": "\u21b5", " ": "\u2423", "\t": "\u21e5", "": "\u23ce"}  # of symbols that show nothing by themselves
 
 
-def text(content: str) -> str:
+def inert(content: str) -> str:
     """Any text, inert: control characters and invisible ones written out, markup escaped."""
     return escape(visible(content))
 
@@ -22,7 +22,7 @@ def named(symbol: str) -> str:
 
 def laid(symbol: str) -> str:
     """A symbol as it stands in a passage: where a line or a record ends is seen, and breaks the line."""
-    return text(symbol).replace("\n", f"{NAMES[chr(10)]}\n") if symbol else f"{NAMES['']}\n"
+    return inert(symbol).replace("\n", f"{NAMES[chr(10)]}\n") if symbol else f"{NAMES['']}\n"
 
 
 def pre(markup: str) -> str:
@@ -37,17 +37,19 @@ def number(value: object) -> str:
 
 def cell(content: str) -> str:
     """A cell with any text."""
-    return f"<td>{text(content)}</td>"
+    return f"<td>{inert(content)}</td>"
 
 
 def row(head: str, *cells: str) -> str:
     """A line of a table: what it is about, any text, and its cells."""
-    return f"<tr><th>{text(head)}</th>{''.join(cells)}</tr>"
+    return f"<tr><th>{inert(head)}</th>{''.join(cells)}</tr>"
 
 
 def table(rows: Iterable[str], heads: Sequence[str] = (), name: str = "") -> str:
     """A table that scrolls where it is too wide; a head that ends with # stands over numbers."""
-    over = "".join(f'<th class="number">{text(h[:-1])}</th>' if h[-1:] == "#" else f"<th>{text(h)}</th>" for h in heads)
+    over = "".join(
+        f'<th class="number">{inert(h[:-1])}</th>' if h[-1:] == "#" else f"<th>{inert(h)}</th>" for h in heads
+    )
     head = f"<thead><tr>{over}</tr></thead>" if heads else ""
     return f'<div class="scroll"><table class="{name}">{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
@@ -64,6 +66,6 @@ def tabs(name: str, sheets: Mapping[str, str]) -> str:
     for place, label in enumerate(sheets):
         checked = "" if place else " checked"
         found.append(f'<input type="radio" name="{name}" id="{name}-{place}"{checked}>')
-        found.append(f'<label for="{name}-{place}">{text(label)}</label>')
+        found.append(f'<label for="{name}-{place}">{inert(label)}</label>')
     found += [f'<div class="sheet">{each}</div>' for each in sheets.values()]
     return f'<div class="tabs">{"".join(found)}</div>'

@@ -15,7 +15,7 @@ from typing import get_args
 from charrnn.report.charts import STYLE, Chart, Series, svg
 from charrnn.report.contents import Account
 from charrnn.report.curves import Against, charts
-from charrnn.report.markup import cell, number, row, table, tabs, text
+from charrnn.report.markup import cell, inert, number, row, table, tabs
 from charrnn.report.sections import about, brief, cells, copying, ladder, surprisal
 
 MOST = 1_000_000  # bytes
@@ -50,7 +50,7 @@ def _page(accounts: Sequence[Account], made_by: str) -> bytes:
         "base-uri 'none'; form-action 'none'"
     )
     title = accounts[0].name if len(accounts) == 1 else f"{len(accounts)} runs: " + ", ".join(a.name for a in accounts)
-    body = [f"<h1>{text(title)}</h1>"]
+    body = [f"<h1>{inert(title)}</h1>"]
     if len(accounts) > 1:
         body += [comparison(accounts), curves(accounts), reach(accounts)]
     for place, account in enumerate(accounts):
@@ -63,12 +63,12 @@ def _page(accounts: Sequence[Account], made_by: str) -> bytes:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <link rel="icon" href="data:,">
-<title>{text(title)}</title>
+<title>{inert(title)}</title>
 <style>{style}</style>
 </head>
 <body>
 {"".join(body)}
-<p class="quiet">{text(made_by)}</p>
+<p class="quiet">{inert(made_by)}</p>
 <script>{script}</script>
 </body>
 </html>
@@ -78,7 +78,7 @@ def _page(accounts: Sequence[Account], made_by: str) -> bytes:
 
 def _one(account: Account, place: int, *, alone: bool) -> str:
     """Everything about one run."""
-    parts = [] if alone else [f"<h2>{text(account.name)}</h2>"]
+    parts = [] if alone else [f"<h2>{inert(account.name)}</h2>"]
     parts.append(about(account))
     if alone:
         parts.append(curves([account]))
@@ -104,7 +104,7 @@ def reach(accounts: Sequence[Account]) -> str:
     if not lines:
         return ""
     chart = Chart("Gradient", "steps back", "gradient, 1 = one step back", lines, log_y=True)
-    ends = [f"{text(line.name)}: {line.points[-1][1]:.2g} after {len(line.points)} steps" for line in lines]
+    ends = [f"{inert(line.name)}: {line.points[-1][1]:.2g} after {len(line.points)} steps" for line in lines]
     derivative = "&#8214;&#8706;L<sub>t</sub>/&#8706;s<sub>t-k</sub>&#8214;"
     return f"""<h3>Gradients</h3>
 <p>How much of the loss's gradient reaches the state <i>k</i> steps back, {derivative}, measured on this network and

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from charrnn.report.contents import Account, Symbol
-from charrnn.report.markup import cell, data, laid, named, number, pre, row, table, text
+from charrnn.report.markup import cell, data, inert, laid, named, number, pre, row, table
 
 STEPS = 9  # of surprise, each of a bit
 CELL_VALUES = 300_000  # activations on a page
@@ -18,7 +18,7 @@ LONGEST_SETTING = 300  # characters
 def about(account: Account) -> str:
     """What was trained on what, for how long, and what it reached, next to what counting and compressing reach."""
     card = table((row(key, cell(value)) for key, value in account.card), name="card")
-    notices = "".join(f'<p class="notice">{text(notice)}</p>' for notice in account.notices)
+    notices = "".join(f'<p class="notice">{inert(notice)}</p>' for notice in account.notices)
     settings = table(row(key, cell(brief(value))) for key, value in account.settings.items())
     return f"{card}{notices}{_standing(account)}<details><summary>All settings</summary>{settings}</details>"
 
@@ -50,7 +50,7 @@ def ladder(account: Account) -> str:
     lines = []
     for rung in account.rungs:
         score = "" if rung.bits_per_char is None else f", {rung.bits_per_char:.4f} bits per character"
-        lines.append(f"<li><h4>step {rung.step:,}{score}</h4>{pre(text(rung.text))}</li>")
+        lines.append(f"<li><h4>step {rung.step:,}{score}</h4>{pre(inert(rung.text))}</li>")
     slider = f'<input type="range" min="0" max="{len(lines) - 1}" value="0" aria-label="evaluation"><output></output>'
     return f"""<section class="ladder"><h3>The ladder</h3>
 <p>What it wrote while it learnt: each time the same prompt and the same seed; only the training goes on.</p>
@@ -65,13 +65,13 @@ def surprisal(account: Account, place: int) -> str:
     marks, found = [], []
     for symbol in account.passage:
         colour = 0 if symbol.bits is None else min(STEPS, int(symbol.bits))
-        marks.append(f'<i class="s{colour}" title="{text(_alternatives(symbol))}">{laid(symbol.text)}</i>')
+        marks.append(f'<i class="s{colour}" title="{inert(_alternatives(symbol))}">{laid(symbol.text)}</i>')
         flat = [value for name, share in symbol.likeliest for value in (named(name), _floored(share))]
         found.append([named(symbol.text), None if symbol.bits is None else round(symbol.bits, 4), *flat])
     scale = " ".join(f'<i class="swatch s{step}"></i> {step}' for step in range(STEPS + 1))
     identity = f"passage-{place}"
     return f"""<section class="surprisal" data-of="{identity}"><h3>Surprise</h3>
-<p>{text(account.where)}: {len(marks):,} symbols, each coloured by the bits that it cost. Hover, tap or use the arrow
+<p>{inert(account.where)}: {len(marks):,} symbols, each coloured by the bits that it cost. Hover, tap or use the arrow
 keys to see what the network held for likeliest in its place.</p>
 <p class="scale">bits, at least: {scale}</p>
 {pre("".join(marks))}<div class="panel"></div>{data(identity, found)}</section>"""
@@ -96,16 +96,16 @@ def cells(account: Account, place: int) -> str:
     symbols, levels = account.passage[:length], [each[:length] for each in found.levels]
     still, buttons = [], []
     for unit in found.units[:SHOWN_UNITS]:
-        what = text(f"{unit.meaning}, r = {unit.correlation:+.2f}")
+        what = inert(f"{unit.meaning}, r = {unit.correlation:+.2f}")
         coloured = pre(_coloured(symbols, levels[unit.number]))
         still.append(f"<figure><figcaption>unit {unit.number + 1}: {what}</figcaption>{coloured}</figure>")
         button = f'type="button" value="{unit.number}" title="{what}" aria-pressed="false"'
-        buttons.append(f"<button {button}>{text(unit.meaning)}</button>")
+        buttons.append(f"<button {button}>{inert(unit.meaning)}</button>")
     live, identity = "".join(f'<i class="u7">{laid(symbol.text)}</i>' for symbol in symbols), f"cells-{place}"
     picker = f'<label>any unit <input type="number" min="1" max="{len(levels)}" value="1"></label>'
     scale = " ".join(f'<i class="swatch u{level}"></i>' for level in "0123456789abcde")
     return f"""<section class="cells" data-of="{identity}"><h3>Cells</h3>
-<p>{text(found.what)} Below, the first {length:,} symbols of the passage, coloured by what one unit is after reading
+<p>{inert(found.what)} Below, the first {length:,} symbols of the passage, coloured by what one unit is after reading
 each. A unit's meaning was found on one half of a text, its correlation r with it measured on the other.</p>
 <p class="scale">-1 {scale} 1</p>
 <div class="static">{"".join(still)}</div><div class="controls">{"".join(buttons)}{picker}</div>
@@ -129,13 +129,13 @@ def copying(account: Account) -> str:
     found = account.copying
     if found is None:
         return ""
-    before, copied, after = map(text, found.sample)
+    before, copied, after = map(inert, found.sample)
     rows = [row("longest copied span, symbols", *(number(f"{length:,}") for length in found.longest))]
     for size, shares in found.shares.items():
         numbers = (number("-" if share is None else f"{share:.1%}") for share in shares)
         rows.append(row(f"{size}-grams that stand there", *numbers))
     return f"""<section class="copying"><h3>Novelty</h3>
-<p>{text(found.how)} How much of it stands in the training text, beside as much held-out text, which nobody copied.</p>
+<p>{inert(found.how)} How much of it stands in the training text, beside as much held-out text, which nobody copied.</p>
 {table(rows, ["", "sample#", "held-out text#"])}
 <p class="scale">The sample, its longest copied span <mark>marked</mark>:</p>
 {pre(f"{before}<mark>{copied}</mark>{after}")}</section>"""
