@@ -32,7 +32,18 @@ PerLine = Annotated[bool, typer.Option("--per-line", help="One JSON object per l
 PerChar = Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")]
 Threshold = Annotated[
     float | None,
-    typer.Option("--threshold", help="Only lines of more bits per character (or, with --per-char, such symbols)."),
+    typer.Option(
+        "--threshold",
+        help="Only lines of more bits per character, or such symbols with --per-char; with --heatmap mark only those.",
+    ),
+]
+Heatmap = Annotated[
+    bool,
+    typer.Option(
+        "--heatmap",
+        help="The text itself, coloured by its bits, or surprises underlined where there is no colour; of the corpus "
+        "the first 2,000 symbols, a TEXT whole.",
+    ),
 ]
 Choices = Annotated[
     str | None,
@@ -72,6 +83,7 @@ def evaluate(
     per_line: PerLine = False,
     per_char: PerChar = False,
     threshold: Threshold = None,
+    heatmap: Heatmap = False,
     choices: Choices = None,
     baselines: Baselines = False,
     adapt: Adapt = False,
@@ -87,11 +99,13 @@ def evaluate(
     echo "Shall I compare thee" | charrnn evaluate sonnets -
     charrnn evaluate shakespeare marlowe -- disputed.txt
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
+    charrnn evaluate shakespeare letter.txt --heatmap
     charrnn evaluate --baselines
     charrnn evaluate sonnets play.txt --adapt
     charrnn evaluate reviews new.tsv --choices positive,negative
     """
     from charrnn.cli.console import print_result
+    from charrnn.cli.heatmap import beginning, print_heatmap
     from charrnn.cli.models import open_model
     from charrnn.cli.pieces import print_choices, print_pieces
     from charrnn.cli.subjects import Subject, rereadable
@@ -103,8 +117,12 @@ def evaluate(
     names: list[str | None] = [model]
     if "texts" in ctx.meta:
         names, text = [model, *(text or [])], ctx.meta["texts"]
-    by_piece, offered = per_line or per_char or threshold is not None, (choices or "").split(",")
+    by_piece, offered = per_line or per_char or heatmap or threshold is not None, (choices or "").split(",")
     check(by_piece, threshold, len(names), choices)
+    if heatmap and (as_json or per_line or per_char or choices):
+        raise SettingsError(
+            "--heatmap shows the text itself", "", "leave --json, --per-line, --per-char, --choices away"
+        )
     if adapt and (by_piece or window):
         raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
     if baselines and (by_piece or len(names) > 1 or text or split == "train"):
@@ -118,6 +136,10 @@ def evaluate(
             how: Any = {"window": window, "unknown": unknown, "name": subject.name}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
+            elif heatmap:
+                print_heatmap(
+                    subject, opened.scored(subject.pieces() if text else beginning(subject), **how), threshold
+                )
             elif by_piece:
                 print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
             else:
@@ -190,7 +212,7 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
     from charrnn.errors import SettingsError
 
     if by_piece and models > 1:
-        raise SettingsError("--per-line, --per-char and --threshold show one model", "", "name one MODEL")
+        raise SettingsError("--per-line, --per-char, --threshold and --heatmap show one model", "", "name one MODEL")
     if threshold is not None and not math.isfinite(threshold):
         raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
     if choices is not None and ("," not in choices or not all(choices.split(","))):
