@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -60,6 +61,9 @@ Adapt = Annotated[
 ]
 
 
+NOT_DRAWN = ("as_json", "per_line", "per_char", "choices")
+
+
 class ModelsThenTexts(TyperCommand):
     """`evaluate a b c -- text.txt`: before the two dashes every name is a model, after them every name is a text."""
 
@@ -110,7 +114,6 @@ def evaluate(
     from charrnn.cli.pieces import print_choices, print_pieces
     from charrnn.cli.subjects import Subject, rereadable
     from charrnn.cli.tables import comparison, figures, score_table
-    from charrnn.errors import SettingsError
     from charrnn.evaluation.compare import Blocks
     from charrnn.evaluation.score import summed
 
@@ -119,14 +122,7 @@ def evaluate(
         names, text = [model, *(text or [])], ctx.meta["texts"]
     by_piece, offered = per_line or per_char or heatmap or threshold is not None, (choices or "").split(",")
     check(by_piece, threshold, len(names), choices)
-    if heatmap and (as_json or per_line or per_char or choices):
-        raise SettingsError(
-            "--heatmap shows the text itself", "", "leave --json, --per-line, --per-char, --choices away"
-        )
-    if adapt and (by_piece or window):
-        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
-    if baselines and (by_piece or len(names) > 1 or text or split == "train"):
-        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
+    check_together(by_piece, ctx.params, held_out=len(names) == 1 and not text and split != "train")
     found, compared = list[dict[str, Any]](), list[Blocks]()
     with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
@@ -217,6 +213,19 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
         raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
     if choices is not None and ("," not in choices or not all(choices.split(","))):
         raise SettingsError(f"--choices cannot be {choices!r}", "", "give at least two texts, as in yes,no")
+
+
+def check_together(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> None:
+    """Refuse flags that exclude each other."""
+    from charrnn.errors import SettingsError
+
+    others = [f"--{key.removeprefix('as_').replace('_', '-')}" for key in NOT_DRAWN if asked[key]]
+    if asked["heatmap"] and others:
+        raise SettingsError(f"--heatmap shows the text itself, not {others[0]}", "", "leave one of them away")
+    if asked["adapt"] and (by_piece or asked["window"]):
+        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
+    if asked["baselines"] and (by_piece or not held_out):
+        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
 
 
 def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
