@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,7 +33,18 @@ PerLine = Annotated[bool, typer.Option("--per-line", help="One JSON object per l
 PerChar = Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")]
 Threshold = Annotated[
     float | None,
-    typer.Option("--threshold", help="Only lines of more bits per character (or, with --per-char, such symbols)."),
+    typer.Option(
+        "--threshold",
+        help="Only lines of more bits per character, or such symbols with --per-char; with --heatmap mark only those.",
+    ),
+]
+Heatmap = Annotated[
+    bool,
+    typer.Option(
+        "--heatmap",
+        help="The text itself, coloured by its bits, or surprises underlined where there is no colour; of the corpus "
+        "the first 2,000 symbols, a TEXT whole.",
+    ),
 ]
 Choices = Annotated[
     str | None,
@@ -47,6 +59,9 @@ Adapt = Annotated[
         "--adapt", help="Beside the score, what a network gets that goes on learning from all that it has scored."
     ),
 ]
+
+
+NOT_DRAWN = ("as_json", "per_line", "per_char", "choices")
 
 
 class ModelsThenTexts(TyperCommand):
@@ -72,6 +87,7 @@ def evaluate(
     per_line: PerLine = False,
     per_char: PerChar = False,
     threshold: Threshold = None,
+    heatmap: Heatmap = False,
     choices: Choices = None,
     baselines: Baselines = False,
     adapt: Adapt = False,
@@ -87,28 +103,26 @@ def evaluate(
     echo "Shall I compare thee" | charrnn evaluate sonnets -
     charrnn evaluate shakespeare marlowe -- disputed.txt
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
+    charrnn evaluate shakespeare letter.txt --heatmap
     charrnn evaluate --baselines
     charrnn evaluate sonnets play.txt --adapt
     charrnn evaluate reviews new.tsv --choices positive,negative
     """
     from charrnn.cli.console import print_result
+    from charrnn.cli.heatmap import beginning, print_heatmap
     from charrnn.cli.models import open_model
     from charrnn.cli.pieces import print_choices, print_pieces
     from charrnn.cli.subjects import Subject, rereadable
     from charrnn.cli.tables import comparison, figures, score_table
-    from charrnn.errors import SettingsError
     from charrnn.evaluation.compare import Blocks
     from charrnn.evaluation.score import summed
 
     names: list[str | None] = [model]
     if "texts" in ctx.meta:
         names, text = [model, *(text or [])], ctx.meta["texts"]
-    by_piece, offered = per_line or per_char or threshold is not None, (choices or "").split(",")
+    by_piece, offered = per_line or per_char or heatmap or threshold is not None, (choices or "").split(",")
     check(by_piece, threshold, len(names), choices)
-    if adapt and (by_piece or window):
-        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
-    if baselines and (by_piece or len(names) > 1 or text or split == "train"):
-        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
+    check_together(by_piece, ctx.params, held_out=len(names) == 1 and not text and split != "train")
     found, compared = list[dict[str, Any]](), list[Blocks]()
     with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
@@ -118,6 +132,10 @@ def evaluate(
             how: Any = {"window": window, "unknown": unknown, "name": subject.name}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
+            elif heatmap:
+                print_heatmap(
+                    subject, opened.scored(subject.pieces() if text else beginning(subject), **how), threshold
+                )
             elif by_piece:
                 print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
             else:
@@ -190,11 +208,24 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
     from charrnn.errors import SettingsError
 
     if by_piece and models > 1:
-        raise SettingsError("--per-line, --per-char and --threshold show one model", "", "name one MODEL")
+        raise SettingsError("--per-line, --per-char, --threshold and --heatmap show one model", "", "name one MODEL")
     if threshold is not None and not math.isfinite(threshold):
         raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
     if choices is not None and ("," not in choices or not all(choices.split(","))):
         raise SettingsError(f"--choices cannot be {choices!r}", "", "give at least two texts, as in yes,no")
+
+
+def check_together(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> None:
+    """Refuse flags that exclude each other."""
+    from charrnn.errors import SettingsError
+
+    others = [f"--{key.removeprefix('as_').replace('_', '-')}" for key in NOT_DRAWN if asked[key]]
+    if asked["heatmap"] and others:
+        raise SettingsError(f"--heatmap shows the text itself, not {others[0]}", "", "leave one of them away")
+    if asked["adapt"] and (by_piece or asked["window"]):
+        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
+    if asked["baselines"] and (by_piece or not held_out):
+        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
 
 
 def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:

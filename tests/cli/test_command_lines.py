@@ -109,6 +109,7 @@ EVALUATE = {
     "--json": ([None], []),
     "--per-line": ([None], []),
     "--per-char": ([None], []),
+    "--heatmap": ([None], []),
     "--baselines": ([None], []),
     "--adapt": ([None], []),
     "--device": (["cpu", "auto"], DEVICES),
