@@ -13,7 +13,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from charrnn.cli.console import ResultStream, say, takes_colours, visible
+from charrnn.cli.console import ResultStream, say, takes_colours
+from charrnn.report.visible import visible
 
 if TYPE_CHECKING:
     from charrnn.cli.subjects import Subject
