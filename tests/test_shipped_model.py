@@ -43,6 +43,11 @@ def test_it_writes_right_after_cloning():
     assert sum(word in known for word in words) / len(words) > 0.6
 
 
+def test_its_held_out_part_is_found_in_the_clone_and_scored_as_it_was():
+    found = json.loads(charrnn("evaluate", "shakespeare", "--json", folder=ROOT))
+    assert abs(found["nats_per_char"] - read_checkpoint(MODEL).progress.validation_nats) < 2e-4
+
+
 def test_numpy_and_torch_read_it_alike():
     """Against float64, NumPy's largest error of a logit is at most twice torch's, plus 1e-6."""
     torch.set_num_threads(1)
