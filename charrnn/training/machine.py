@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from charrnn.errors import SettingsError
+from charrnn.model.cells import CELLS
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
@@ -68,3 +69,26 @@ def best_precision(device: str) -> tuple[str, str]:
     ):
         return "bfloat16", "this CPU has instructions for it"
     return "float32", "this device is no faster in bfloat16"
+
+
+def check_precision(device: str, precision: str, cell: str) -> None:
+    """Refuse what cannot be computed.
+
+    Raises:
+        SettingsError: `cell` does not run there in `precision`.
+    """
+    if not computes(device, precision, cell):
+        what, why = f"--precision {precision} cannot be used here", f"this machine has no {cell} in it"
+        raise SettingsError(what, why, "leave it away, or use --precision float32")
+
+
+def computes(device: str, precision: str, cell: str) -> bool:
+    """Whether `cell` runs there in `precision`: tried out. An LSTM in bfloat16 needs AVX-512 on a CPU."""
+    layer = CELLS[cell](1, 1).to(device)
+    zeros = torch.zeros(1, 1, device=device)
+    try:
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+            layer.unroll(zeros[None], (zeros,) * len(layer.state_names))
+    except RuntimeError:
+        return False
+    return True

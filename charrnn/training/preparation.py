@@ -24,7 +24,7 @@ from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
 from charrnn.training.distributed import ALONE, Group
-from charrnn.training.machine import peak_memory, set_up_process
+from charrnn.training.machine import check_precision, peak_memory, set_up_process
 from charrnn.training.run import find_model
 from charrnn.training.settings import HEAVY, Choices, choose_settings
 from charrnn.training.transfer import adopt_network
@@ -101,6 +101,8 @@ def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) ->
     group.each(lambda: _check_same_text(corpus, fingerprint))
     choices = group.first(lambda: choices)
     set_up_process(choices.values["threads"])
+    cell = choices.values.get("cell", RunConfig.model_fields["cell"].default)
+    group.each(lambda: check_precision(choices.values["device"], choices.values["precision"], cell))
     cost, needed = None, plan.needs_measuring(wish)
     if needed or measure:
         unplanned = {"steps": 10**6, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}

@@ -25,7 +25,7 @@ from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
 from charrnn.training.loop import Loop
-from charrnn.training.machine import set_up_process, usable_device
+from charrnn.training.machine import check_precision, computes, set_up_process, usable_device
 from charrnn.training.preparation import Preparation, Request, corpus_of, count_parameters, prepare, stem
 from charrnn.training.run import Run, claimed, run_folder
 from charrnn.training.settings import absolute
@@ -93,6 +93,9 @@ def resume(
         DataError: the text is not the one that the run learns.
     """
     config = agreed(checkpoint, request.wish)
+    able = group.each(lambda: computes(usable_device(config.device), config.precision, config.cell))
+    if group.agree(not able)[0]:  # a job may land anywhere
+        config = in_float32(config, request.wish)
     corpus = group.each(lambda: same_text(config, checkpoint, request))
     set_up_process(config.threads)
     learner, progress = Learner(config, len(corpus.vocabulary), group), checkpoint.progress
@@ -111,9 +114,19 @@ def resume(
     return loop
 
 
+def in_float32(config: RunConfig, wish: Wish) -> RunConfig:
+    """The same, where this machine cannot compute it otherwise.
+
+    Raises:
+        SettingsError: another precision is asked for.
+    """
+    if wish.get("precision") not in (None, "auto"):
+        check_precision(config.device, config.precision, config.cell)
+    return config.model_copy(update={"precision": "float32"})
+
+
 def same_text(config: RunConfig, checkpoint: Checkpoint, request: Request) -> Corpus:
     """The text that the run learns, read again; refused if it has changed."""
-    usable_device(config.device)
     corpus, _, _ = corpus_of(config.model_dump(), request, (checkpoint.vocabulary, checkpoint.corpus.fingerprint))
     return corpus
 

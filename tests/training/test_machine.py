@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from charrnn.errors import SettingsError
-from charrnn.training.machine import best_precision, peak_memory, set_up_process, usable_device
+from charrnn.model.cells import CELLS
+from charrnn.training.machine import (
+    best_precision,
+    check_precision,
+    computes,
+    peak_memory,
+    set_up_process,
+    usable_device,
+)
 
 MEBIBYTE = 1 << 20
 
@@ -98,3 +106,18 @@ def test_precision_is_chosen_with_a_reason():
     precision, why = best_precision("cpu")
     assert precision in ("float32", "bfloat16")
     assert why
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_chosen_can_be_computed_and_what_cannot_is_refused(cell, monkeypatch):
+    assert computes("cpu", "float32", cell)
+    assert computes("cpu", best_precision("cpu")[0], cell)
+    check_precision("cpu", "float32", cell)
+
+    def without(self, *arguments):
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(CELLS[cell], "unroll", without)
+    assert not computes("cpu", "bfloat16", cell)
+    with pytest.raises(SettingsError, match="--precision bfloat16 cannot be used here; this machine has no"):
+        check_precision("cpu", "bfloat16", cell)

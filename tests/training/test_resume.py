@@ -9,6 +9,7 @@ from charrnn.checkpoint import read_checkpoint
 from charrnn.config import Wish
 from charrnn.errors import DataError, SettingsError, StoppedError
 from charrnn.training import learner as learner_module
+from charrnn.training import machine, session
 from charrnn.training.interruption import Interruption
 from charrnn.training.preparation import Request
 from charrnn.training.session import opened
@@ -195,6 +196,20 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
     assert not train(tmp_path, poll=6)
     with pytest.raises(SettingsError, match=r"--hidden 13 is not what this run was started with \(12\)"):
         train(tmp_path, hidden=13)
+
+
+def test_a_run_in_bfloat16_goes_on_in_float32_where_a_machine_has_none(tmp_path, monkeypatch):
+    """Unless somebody insists; and a new run that asks for it is refused."""
+    assert not train(tmp_path, poll=6, cell="gru", precision="bfloat16")
+    for module in (machine, session):
+        monkeypatch.setattr(module, "computes", lambda device, precision, cell: precision == "float32")
+    (tmp_path / "new").mkdir()
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(SettingsError, match="--precision bfloat16 cannot be used here"):
+            train(folder, cell="gru", precision="bfloat16")
+    assert train(tmp_path, cell="gru", precision="auto")
+    checkpoint = read_checkpoint(max((tmp_path / "r").glob("step-*.safetensors")))
+    assert (checkpoint.config.precision, checkpoint.progress.step) == ("float32", SETTINGS["steps"])
 
 
 def test_resuming_on_a_changed_text_is_refused(tmp_path):
