@@ -40,6 +40,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
         ("model", str(loop.run.path / "best.safetensors")),
         ("write", f"charrnn sample {model} {how}{place}"),
         ("score", f"charrnn evaluate {model}{place}"),
+        ("see", f"charrnn report {model}{place}"),
     ]
     return "\n" + table(rows, title=f"{name}: complete")
 

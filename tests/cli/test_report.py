@@ -185,14 +185,14 @@ def test_a_hostile_corpus_stays_inert(browser, charrnn, tmp_path):
     assert "\\x1b[31m\\u202e\\x01" in shown
 
 
-def test_several_runs_share_a_page(browser, reported, charrnn):
-    for cell in ("gru", "rnn"):
-        line = ["train", "verses.txt", *TINY, "--cell", cell, "--layers", "2", "--steps", "20", "--name", cell, "-q"]
-        assert charrnn(*line, cwd=reported).returncode == 0
-    done = charrnn("report", "verses", "gru", "rnn", "-o", "three.html", cwd=reported)
-    assert done.returncode == 0, done.stderr.decode()
-    assert (reported / "three.html").stat().st_size < 1_000_000
-    opened(browser, reported / "three.html")
+def test_several_runs_share_a_page(browser, reported, door, tmp_path):
+    shutil.copytree(reported, tmp_path / "work")
+    flags = [*TINY, "--layers", "2", "--steps", "20", "-q"]
+    lines = [["train", "verses.txt", "--cell", cell, "--name", cell, *flags] for cell in ("gru", "rnn")]
+    lines.append(["report", "verses", "gru", "rnn", "-o", "three.html"])
+    assert [done.code for done in door([(line, {}) for line in lines], tmp_path)] == [0, 0, 0]
+    assert (tmp_path / "work/three.html").stat().st_size < 1_000_000
+    opened(browser, tmp_path / "work/three.html")
     heads = [head.text for head in browser.find_elements("css selector", "h2")]
     assert heads == ["verses", "gru", "rnn"]
     differing = js(browser, "return [...document.querySelectorAll('table th')].map((th) => th.textContent)")
@@ -214,20 +214,22 @@ def test_a_model_without_its_run_and_its_text_has_a_page_too(charrnn, tmp_path, 
 
 
 def test_the_same_run_makes_the_same_page(reported, charrnn):
-    pages = [charrnn("report", "verses", "-o", "-", cwd=reported).stdout for _ in range(2)]
-    assert pages[0] == pages[1] == (reported / "checkpoints/verses/report.html").read_bytes()
+    again = charrnn("report", "verses", "-o", "-", cwd=reported).stdout
+    assert again == (reported / "checkpoints/verses/report.html").read_bytes()
 
 
-def test_what_cannot_be_reported_is_one_line(charrnn, trained, tmp_path):
-    for arguments, code in (
-        (["report", "nobody"], 66),
-        (["report", "verses", "-o", "no/such/folder.html"], 73),
-        (["report", "verses", "-o", str(tmp_path)], 73),
-    ):
-        done = charrnn(*arguments, cwd=trained)
-        assert done.returncode == code, done.stderr
-        assert done.stderr.count(b"\n") == 1
-        assert done.stdout == b""
+def test_what_cannot_be_reported_is_one_line(door, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "work")
+    lines = {
+        ("report", "nobody"): 66,
+        ("report", "verses", "-o", ""): 2,
+        ("report", "verses", "-o", "no/such/folder.html"): 73,
+        ("report", "verses", "-o", "checkpoints"): 73,
+    }
+    for done in door([(list(line), {}) for line in lines], tmp_path):
+        assert done.code == lines[tuple(done.arguments)], done
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
 
 
 KINDS = {
