@@ -58,7 +58,7 @@ def learnt(text, changes):
     symbols = len(Vocabulary.of(text))
     learner, ids = Learner(run_config(**dict(changes)), symbols), np.arange(6).reshape(3, 2) % symbols
     learner.step(Window(ids, ids[::-1], np.full(2, False)), 0)
-    return learner.average_weights(), learner.tensors(1)
+    return learner.average_weights(), learner.tensors()
 
 
 def checkpoint(text="hello", *, training=True, wish=None, **changes):

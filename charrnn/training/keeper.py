@@ -44,7 +44,7 @@ class Keeper:
         Raises:
             StorageError: it `must` be written and cannot be; what was on disk before still is.
         """
-        checkpoint = self._checkpoint(config, progress, self.learner.tensors(progress.step))
+        checkpoint = self._checkpoint(config, progress, self.learner.tensors())
         path = self._write(lambda: self.run.save(checkpoint, config.keep), progress.step, must)
         if path is None:
             return False

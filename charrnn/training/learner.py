@@ -22,7 +22,7 @@ from charrnn.model.network import CharRNN, Masks
 from charrnn.text.lanes import Window
 from charrnn.training.distributed import ALONE, Group
 from charrnn.training.dropout import UNITS, WEIGHTS, dropout_mask
-from charrnn.training.optimizer import build_optimizer, moments, update_average
+from charrnn.training.optimizer import AdamW, update_average
 from charrnn.training.schedule import dropout_share, learning_rate
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -49,7 +49,7 @@ class Learner:
         self.replica = self.group.replicated(self.network)
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
-        self.optimizer = build_optimizer(self.network, config)
+        self.optimizer = AdamW(self.network, config.weight_decay)
         self.state = self.network.initial_state(self.share.stop - self.share.start)
         if self.replica is not self.network:
             # After its first backward pass DDP lays its buckets out anew, and the last bits of a sum over more than two
@@ -105,18 +105,16 @@ class Learner:
         config = self.config
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.clip)
         rate = learning_rate(index, peak=config.learning_rate, warmup=config.warmup, steps=config.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
+        self.optimizer.step(rate)
         update_average(self.averages, self.parameters, decay=config.ema, step=index)
         return norm
 
-    def tensors(self, step: int) -> Arrays:
-        """All of it but the average, after `step` steps, as CPU arrays that no later step changes."""
+    def tensors(self) -> Arrays:
+        """All of it but the average, as CPU arrays that no later step changes."""
         found: dict[str, Tensor] = {}
         for name, parameter in self.network.named_parameters():
             found[f"weights.{name}"] = parameter.detach()
-            for moment, tensor in moments(self.optimizer, parameter, step).items():
+            for moment, tensor in self.optimizer.moments(parameter).items():
                 found[f"{moment}.{name}"] = tensor
         for index, layer in enumerate(self.state):
             for part, tensor in zip(CELLS[self.config.cell].state_names, layer, strict=True):
@@ -130,9 +128,9 @@ class Learner:
         self.network.load_weights({name: tensors[f"weights.{name}"] for name in average})
         self.average.load_weights(average)
         for name, parameter in self.network.named_parameters():
-            self.optimizer.state[parameter].clear()
-            for moment, tensor in moments(self.optimizer, parameter, step).items():
+            for moment, tensor in self.optimizer.moments(parameter).items():
                 tensor.copy_(torch.from_numpy(tensors[f"{moment}.{name}"]))
+        self.optimizer.resume(step)
         names = CELLS[self.config.cell].state_names
         self.state = [
             tuple(self._to_device(tensors[f"state.{index}.{part}"][self.share]) for part in names)

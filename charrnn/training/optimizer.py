@@ -1,28 +1,64 @@
 """AdamW on the weights, and the exponential moving average of them that is evaluated, sampled and saved."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
-from charrnn.config import OptimisationConfig
-
-BETAS = (0.9, 0.99)
-
-
-def build_optimizer(network: nn.Module, config: OptimisationConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); only matrices decay, never biases or norms."""
-    matrices = [parameter for parameter in network.parameters() if parameter.dim() > 1]
-    vectors = [parameter for parameter in network.parameters() if parameter.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS, fused=True)
+BETAS, EPSILON = (0.9, 0.99), 1e-8
 
 
-def moments(optimizer: torch.optim.AdamW, parameter: nn.Parameter, step: int) -> dict[str, torch.Tensor]:
-    """Adam's running moments of one parameter; zeros where no step was made yet."""
-    state = optimizer.state[parameter]
-    if not state:
-        state["step"] = torch.tensor(float(step), device=parameter.device)
-        state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-    return {"moment1": state["exp_avg"], "moment2": state["exp_avg_sq"]}
+class AdamW:
+    """AdamW (Loshchilov and Hutter 2019) by torch's fused kernel; only matrices decay, never biases or norms.
+
+    The class that torch has for it loads a compiler when it is made: a second and more of every start (measured).
+    """
+
+    def __init__(self, network: nn.Module, weight_decay: float) -> None:
+        self.parameters = list(network.parameters())
+        self.learning_rate = 0.0  # of the last step
+        matrices = [parameter for parameter in self.parameters if parameter.dim() > 1]
+        vectors = [parameter for parameter in self.parameters if parameter.dim() <= 1]
+        self.groups = ((matrices, weight_decay), (vectors, 0.0))
+        self.first = {parameter: torch.zeros_like(parameter, requires_grad=False) for parameter in self.parameters}
+        self.second = {parameter: torch.zeros_like(parameter, requires_grad=False) for parameter in self.parameters}
+        self.steps = {parameter: torch.zeros((), device=parameter.device) for parameter in self.parameters}
+
+    def moments(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """Adam's running moments of one parameter, zeros before the first step."""
+        return {"moment1": self.first[parameter], "moment2": self.second[parameter]}
+
+    def resume(self, steps: int) -> None:
+        """Go on as if so many steps had been made, with the moments that stand there."""
+        for made in self.steps.values():
+            made.fill_(steps)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Follow the gradients."""
+        self.learning_rate = learning_rate
+        for group, decay in self.groups:
+            learnt = [parameter for parameter in group if parameter.grad is not None]
+            adamw(
+                list[Tensor](learnt),
+                [parameter.grad for parameter in learnt if parameter.grad is not None],
+                [self.first[parameter] for parameter in learnt],
+                [self.second[parameter] for parameter in learnt],
+                [],
+                [self.steps[parameter] for parameter in learnt],
+                fused=True,
+                amsgrad=False,
+                beta1=BETAS[0],
+                beta2=BETAS[1],
+                lr=learning_rate,
+                weight_decay=decay,
+                eps=EPSILON,
+                maximize=False,
+            )
 
 
 @torch.no_grad()

@@ -56,7 +56,7 @@ def steps(learner, first, last):
 
 def whole(learner, step):
     averages = {f"average.{name}": array for name, array in learner.average_weights().items()}
-    return learner.tensors(step) | averages
+    return learner.tensors() | averages
 
 
 def learnt(group):

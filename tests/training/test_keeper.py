@@ -85,7 +85,7 @@ def test_a_save_holds_the_whole_run_and_is_told(keeper, tmp_path, events, clock)
     assert (found.corpus.train_symbols, found.corpus.validation_symbols) == (108, 12)
     assert found.corpus.fingerprint == keeper.corpus.fingerprint
     assert {name: array.tobytes() for name, array in found.training.items()} == {
-        name: array.tobytes() for name, array in keeper.learner.tensors(3).items()
+        name: array.tobytes() for name, array in keeper.learner.tensors().items()
     }
 
 

@@ -55,7 +55,7 @@ def learnt():
         corpus=CorpusFacts(fingerprint="f" * 64, train_symbols=90, validation_symbols=10),
         progress=Progress(),
         weights=learner.average_weights(),
-        training=learner.tensors(0),
+        training=learner.tensors(),
     )
 
 
