@@ -249,7 +249,7 @@ def faults(door, folder, seed, number):
 
 @pytest.mark.timeout(600)
 def test_every_line_ends_in_a_documented_way_and_writes_nothing_outside(door, folder):
-    found = faults(door, folder, 11, 200)
+    found = faults(door, folder, 11, 120)
     assert not found, "\n".join(map(str, found))
 
 

@@ -75,6 +75,7 @@ def test_units_are_aligned(text):
     """A character costs what it is, whatever it is made of: no block differs, and there is nothing to choose."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare, "BLOCK", 10)
+        patch.setattr(compare, "RESAMPLES", 100)
         price = {symbol: number + 1.0 for number, symbol in enumerate(sorted(set(text)))}
         chars, whole = Vocabulary.of(text), Vocabulary.of(text.encode())
         one = of(chars, text, lambda place: price[text[place]])
