@@ -19,25 +19,33 @@ from charrnn.report.markup import cell, inert, number, row, table, tabs
 from charrnn.report.sections import about, brief, cells, copying, ladder, surprisal
 
 MOST = 1_000_000  # bytes
+CELL_VALUES = 300_000  # activations
+LADDER = 16  # times as long as the passage it stays whole
+SMALLEST = 1e-3
 
 
 def page(accounts: Sequence[Account], made_by: str) -> bytes:
     """The page that shows `accounts`, UTF-8; `made_by` stands at its foot."""
     share = 1.0
-    while len(found := _page([shortened(each, share) for each in accounts], made_by)) >= MOST and share > 1e-3:
+    while len(found := _page([shortened(each, share, len(accounts)) for each in accounts], made_by)) >= MOST:
         share /= 2
+        if share < SMALLEST:
+            break
     return found
 
 
-def shortened(account: Account, share: float) -> Account:
-    """The same with so much of what is long: rungs (the first and the last stay), passage, cells."""
+def shortened(account: Account, share: float, runs: int) -> Account:
+    """The same with so much of the passage and its cells, on a page of so many `runs`; at last also of the ladder.
+
+    Of that, which is short for most runs, the first and the last rung always stay.
+    """
     rungs, passage, found = account.rungs, account.passage, account.cells
-    wanted = max(2, round(len(rungs) * share)) - 1
+    wanted = max(2, round(len(rungs) * min(1.0, LADDER * share))) - 1
     if wanted + 1 < len(rungs):
         rungs = tuple(rungs[k * (len(rungs) - 1) // wanted] for k in range(wanted + 1))
     passage = passage[: max(1, round(len(passage) * share))]
     if found is not None:
-        length = max(1, round(len(found.levels[0]) * share))
+        length = max(1, min(len(passage), int(share * CELL_VALUES / len(found.levels) / runs)))
         found = replace(found, levels=tuple(levels[:length] for levels in found.levels))
     return replace(account, rungs=rungs, passage=passage, cells=found)
 

@@ -10,7 +10,6 @@ from charrnn.report.contents import Account, Symbol
 from charrnn.report.markup import cell, data, inert, laid, named, number, pre, row, table
 
 STEPS = 9  # of surprise, each of a bit
-CELL_VALUES = 300_000  # activations on a page
 SHOWN_UNITS = 8
 LONGEST_SETTING = 300  # characters
 
@@ -92,8 +91,8 @@ def cells(account: Account, place: int) -> str:
     found = account.cells
     if found is None:
         return ""
-    length = min(len(found.levels[0]), max(1, CELL_VALUES // len(found.levels)))
-    symbols, levels = account.passage[:length], [each[:length] for each in found.levels]
+    length, levels = len(found.levels[0]), found.levels
+    symbols = account.passage[:length]
     still, buttons = [], []
     for unit in found.units[:SHOWN_UNITS]:
         what = inert(f"{unit.meaning}, r = {unit.correlation:+.2f}")

@@ -145,8 +145,14 @@ def test_a_page_stays_small_whatever_it_shows(units, symbols, rungs, text):
 
 def test_a_shortened_ladder_keeps_its_first_and_its_last_rung():
     long = account(rungs=100)
-    for share in (1.0, 0.5, 0.03, 0.001):
-        rungs = shortened(long, share).rungs
+    for share, kept in ((1.0, 100), (0.5, 100), (0.03, 48), (0.001, 2)):
+        rungs = shortened(long, share, 1).rungs
         assert (rungs[0], rungs[-1]) == (long.rungs[0], long.rungs[-1])
-        assert len(rungs) == max(2, round(100 * share))
-    assert shortened(replace(long, rungs=long.rungs[:1]), 0.5).rungs == long.rungs[:1]
+        assert len(rungs) == kept
+    assert shortened(replace(long, rungs=long.rungs[:1]), 0.001, 1).rungs == long.rungs[:1]
+
+
+def test_runs_share_out_the_room_for_cells():
+    wide = account(passage=1000, units=1000)
+    assert [len(shortened(wide, 1.0, runs).cells.levels[0]) for runs in (1, 3, 1000)] == [300, 100, 1]
+    assert len(shortened(account(passage=1000, units=2), 0.5, 3).cells.levels[0]) == 500
