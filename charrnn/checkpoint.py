@@ -79,6 +79,11 @@ class Checkpoint:
     made_with: Mapping[str, str] | None = None  # versions, CPU capability, threads
     wish: Mapping[str, Any] | None = None  # what the user asked for, before anything was chosen
 
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return sum(array.size for array in self.weights.values())
+
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write, flush, read back, rename.

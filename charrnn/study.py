@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn.errors import DataError, MissingInputError
 from charrnn.evaluation.alternatives import read
@@ -22,7 +23,6 @@ from charrnn.evaluation.gradients import reach
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.properties import texts_of
 from charrnn.evaluation.score import charged
-from charrnn.evaluation.segments import alone
 from charrnn.evaluation.units import activations, meanings
 from charrnn.generation.sample import Sampling
 from charrnn.language_model import LanguageModel
@@ -30,7 +30,6 @@ from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Sym
 from charrnn.report.curves import curves, number
 from charrnn.report.events import METRICS, RunRecord
 from charrnn.text.corpus import Corpus, recorded_corpus
-from charrnn.text.records import nearest_end
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 PASSAGE = 1000  # symbols
@@ -70,7 +69,7 @@ def recorded(model: LanguageModel) -> Account:
     return Account(
         name=folder.resolve().name if events or model.path.name == "best.safetensors" else model.path.stem,
         card=tuple(card(model)),
-        parameters=sum(array.size for array in c.weights.values()),
+        parameters=c.parameters,
         bits_per_char=None if nats is None else nats / math.log(2),
         settings=c.config.model_dump(),
         curves=curves(events, train_symbols=c.corpus.train_symbols, unit=c.vocabulary.unit) if events else None,
@@ -83,9 +82,8 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     """What was trained on what, for how long, and what it reached."""
     c = model.checkpoint
     config, p, corpus = c.config, c.progress, c.corpus
-    parameters = sum(array.size for array in c.weights.values())
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
-    yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {parameters:,} parameters"
+    yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {c.parameters:,} parameters"
     more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
     yield "learnt", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
     sizes = f"{corpus.train_symbols:,} training, {corpus.validation_symbols:,} validation"
@@ -117,7 +115,7 @@ def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account
     v = model.vocabulary
     length = max(100, min(PASSAGE, PROBABILITIES // len(v)))
     first = 1 if v.end_id is not None else beginning(part[: RUN_UP + length], v)
-    last = min(len(part), first + length) if v.end_id is None else nearest_end(part, v.end_id, length) + 1
+    last = min(len(part), first + length)
     return replace(
         account,
         baselines=tuple(standing(corpus)) if split == "held-out" and v.answer is None else (),
@@ -150,14 +148,20 @@ def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
     v = model.vocabulary
     found = read(model.numpy_network, ids, first, len(ids), LIKELIEST, v.end_id)
     nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
-    counted = np.ones(len(ids), dtype=bool)
-    if v.end_id is not None:
-        counted[:] = False
-        for record in alone(ids, v):
-            counted[record.scored : record.end] = True
-    for each, value, counts in zip(found, nats.tolist(), counted[first:], strict=True):
+    for each, value, counts in zip(found, nats.tolist(), counted(ids, v)[first:].tolist(), strict=True):
         likeliest = tuple((shown(v, symbol), probability) for symbol, probability in each.likeliest)
         yield Symbol(shown(v, each.symbol), value / math.log(2) if counts else None, likeliest)
+
+
+def counted(ids: Ids, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+    """Whether each symbol counts in a score: of questions and answers what comes after ANSWER, up to the END."""
+    if vocabulary.answer_id is None:
+        return np.ones(len(ids), dtype=bool)
+    places = np.arange(len(ids))
+    asked, ended = (
+        np.maximum.accumulate(np.where(ids == mark, places, -1)) for mark in (vocabulary.answer_id, vocabulary.end_id)
+    )
+    return np.insert(asked[:-1] > ended[:-1], 0, False)
 
 
 def shown(vocabulary: Vocabulary, symbol: int) -> str:

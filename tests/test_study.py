@@ -9,9 +9,9 @@ from charrnn.evaluation.gradients import reach
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.units import activations
 from charrnn.language_model import load
-from charrnn.study import SAMPLE, SEED, beginning, card, rungs, shown, study
+from charrnn.study import SAMPLE, SEED, beginning, card, counted, rungs, shown, study
 from charrnn.text.corpus import recorded_corpus
-from charrnn.text.vocabulary import END, Vocabulary
+from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
 WORDS = Vocabulary.of("ab\n")
 
@@ -85,6 +85,13 @@ def test_a_symbol_is_shown_by_itself():
     assert [shown(WORDS, symbol) for symbol in range(3)] == ["\n", "a", "b"]
     assert shown(Vocabulary.of(b"any"), 0xC3) == "\\xc3"
     assert shown(Vocabulary("char", (END, "a"), end="\n"), 0) == ""
+
+
+def test_of_questions_and_answers_the_answers_count_and_their_ends():
+    ids = np.array([0, 2, 3, 1, 2, 0, 3, 1, 0, 2, 2])
+    answers = Vocabulary("char", (END, ANSWER, "a", "b"), end="\n", answer="=")
+    assert counted(ids, answers).astype(int).tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert counted(ids, Vocabulary("char", (END, "a", "b", "c"), end="\n")).all()
 
 
 def test_rungs_are_the_samples_of_a_record_whatever_else_is_in_it():

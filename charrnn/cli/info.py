@@ -38,7 +38,7 @@ def facts(checkpoint: "Checkpoint", path: Path) -> dict[str, Any]:
     vocabulary = checkpoint.vocabulary
     return {
         "model": str(path),
-        "parameters": sum(array.size for array in checkpoint.weights.values()),
+        "parameters": checkpoint.parameters,
         "resumable": checkpoint.resumable,
         "vocabulary": {
             "unit": vocabulary.unit,
@@ -72,7 +72,6 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
 
     config, p, vocabulary, corpus = checkpoint.config, checkpoint.progress, checkpoint.vocabulary, checkpoint.corpus
     inputs = f"embedding {config.embedding}" if config.embedding else "one-hot input"
-    parameters = sum(array.size for array in checkpoint.weights.values())
     nats = p.validation_nats
     score = "no validation part" if nats is None else f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
     shown = symbols(vocabulary)
@@ -83,7 +82,7 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     split += f", {corpus.test_symbols:,} to test" if corpus.test_symbols else ""
     rows = [
         ("file", f"{path} ({'a whole run, resumable' if checkpoint.resumable else 'a model'})"),
-        ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {parameters:,} parameters"),
+        ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {checkpoint.parameters:,} parameters"),
         ("vocabulary", f"{len(vocabulary):,} {vocabulary.unit}s: {alphabet}"),
         ("text", f"{', '.join(config.corpus)}"),
         ("", split),

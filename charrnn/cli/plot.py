@@ -79,14 +79,10 @@ def plot(
 
 def curves_of(folder: Path, against: "Against") -> "Curves":
     """What a run recorded. How much an epoch is, only its checkpoints know: one is read where it counts."""
-    from charrnn.errors import unreadable
     from charrnn.report.curves import curves
     from charrnn.report.events import RunRecord
 
-    try:
-        events = RunRecord(folder).read()
-    except OSError as error:
-        unreadable(error)
+    events = RunRecord(folder).read()
     symbols, unit = in_checkpoint(folder) if against == "symbols" else (None, in_config(folder))
     return curves(events, train_symbols=symbols, unit=unit)
 

@@ -35,7 +35,7 @@ def report(
     from charrnn import __version__
     from charrnn.cli.console import ResultStream, print_result, say
     from charrnn.cli.models import open_model
-    from charrnn.errors import SettingsError
+    from charrnn.errors import OutputError, SettingsError
     from charrnn.files import write_whole
     from charrnn.report.page import page
     from charrnn.study import study
@@ -44,6 +44,9 @@ def report(
         raise SettingsError("there is no page to write", f"{output!r} is no file name", "name a file")
     names: list[str | None] = [*run] if run else [None]
     models = [open_model(each, checkpoints) for each in names]
+    place = models[0].path.parent / "report.html" if output is None else Path(output)
+    if output is None and foreign(place):
+        raise OutputError(f"{place} is no page of charrnn", "it is left as it is", "name another place with --output")
     accounts = [study(model, cache_folder(cache)) for model in models]
     if len({account.name for account in accounts}) < len(accounts):
         accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]
@@ -55,6 +58,12 @@ def report(
         with ResultStream() as stream:
             stream.write(written)
         return
-    place = models[0].path.parent / "report.html" if output is None else Path(output)
     write_whole(place, written)
     print_result(str(place))
+
+
+def foreign(place: Path) -> bool:
+    """Whether somebody else's file is there: a folder with a model in it need not be a run's."""
+    from charrnn.report.page import BEGINS
+
+    return place.exists() and not (place.is_file() and place.read_bytes().startswith(BEGINS))

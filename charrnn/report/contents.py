@@ -77,6 +77,7 @@ class Account:
     settings: Mapping[str, object] = field(default_factory=dict)
     curves: Curves | None = None
     rungs: tuple[Rung, ...] = ()
+    left_out: int = 0  # rungs, for want of room
     passage: tuple[Symbol, ...] = ()
     where: str = ""  # the passage comes from
     cells: Cells | None = None

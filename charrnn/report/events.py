@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import OutputError, StorageError
+from charrnn.errors import OutputError, StorageError, unreadable
 from charrnn.files import append_line, write_whole
 from charrnn.report.visible import visible
 
@@ -194,11 +194,19 @@ class RunRecord:
         write_whole(self.samples, b"".join(_rung(event) for event in events if event["event"] == "sampled"))
 
     def read(self) -> list[dict[str, Any]]:
-        """Every event so far; a last line that was cut short is left out."""
-        if not self.metrics.exists():
+        """Every event so far; a last line that was cut short is left out.
+
+        Raises:
+            MissingInputError: there is a record, but it cannot be read.
+        """
+        try:
+            lines = self.metrics.read_text("utf-8", "surrogateescape").split("\n")
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            unreadable(error)
         events = []
-        for line in self.metrics.read_text("utf-8", "surrogateescape").split("\n"):
+        for line in lines:
             try:
                 event = json.loads(line)
             except (ValueError, RecursionError):

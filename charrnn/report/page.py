@@ -1,7 +1,7 @@
 """Accounts of runs -> one HTML page: one file, which asks for nothing from anywhere.
 
 Its policy lets nothing in but its own style and its own script, by their digests, and it can be read without the
-script. Every text in it went through `markup.text`; there is no other way in. It stays below MOST bytes: what is long
+script. Every text in it went through `markup.inert`; there is no other way in. It stays below MOST bytes: what is long
 is shown in part, and the page says so.
 """
 
@@ -18,18 +18,19 @@ from charrnn.report.curves import Against, charts
 from charrnn.report.markup import cell, inert, number, row, table, tabs
 from charrnn.report.sections import about, brief, cells, copying, ladder, surprisal
 
+BEGINS = b"<!doctype html>\n<!-- charrnn report -->"
 MOST = 1_000_000  # bytes
 CELL_VALUES = 300_000  # activations
 LADDER = 16  # times as long as the passage it stays whole
-SMALLEST = 1e-3
+HALVINGS = 11  # until a passage is a single symbol
 
 
 def page(accounts: Sequence[Account], made_by: str) -> bytes:
     """The page that shows `accounts`, UTF-8; `made_by` stands at its foot."""
-    share = 1.0
-    while len(found := _page([shortened(each, share, len(accounts)) for each in accounts], made_by)) >= MOST:
-        share /= 2
-        if share < SMALLEST:
+    for halvings in range(HALVINGS):
+        share = 0.5**halvings
+        found = _page([shortened(each, share, len(accounts)) for each in accounts], made_by)
+        if len(found) < MOST:
             break
     return found
 
@@ -47,7 +48,8 @@ def shortened(account: Account, share: float, runs: int) -> Account:
     if found is not None:
         length = max(1, min(len(passage), int(share * CELL_VALUES / len(found.levels) / runs)))
         found = replace(found, levels=tuple(levels[:length] for levels in found.levels))
-    return replace(account, rungs=rungs, passage=passage, cells=found)
+    left_out = account.left_out + len(account.rungs) - len(rungs)
+    return replace(account, rungs=rungs, left_out=left_out, passage=passage, cells=found)
 
 
 def _page(accounts: Sequence[Account], made_by: str) -> bytes:
@@ -63,7 +65,7 @@ def _page(accounts: Sequence[Account], made_by: str) -> bytes:
         body += [comparison(accounts), curves(accounts), reach(accounts)]
     for place, account in enumerate(accounts):
         body.append(_one(account, place, alone=len(accounts) == 1))
-    whole = f"""<!doctype html>
+    whole = f"""{BEGINS.decode()}
 <html lang="en">
 <head>
 <meta charset="utf-8">

@@ -50,9 +50,10 @@ def ladder(account: Account) -> str:
     for rung in account.rungs:
         score = "" if rung.bits_per_char is None else f", {rung.bits_per_char:.4f} bits per character"
         lines.append(f"<li><h4>step {rung.step:,}{score}</h4>{pre(inert(rung.text))}</li>")
+    left_out = f" {account.left_out:,} others are left out." if account.left_out else ""
     slider = f'<input type="range" min="0" max="{len(lines) - 1}" value="0" aria-label="evaluation"><output></output>'
     return f"""<section class="ladder"><h3>The ladder</h3>
-<p>What it wrote while it learnt: each time the same prompt and the same seed; only the training goes on.</p>
+<p>What it wrote while it learnt: each time the same prompt and the same seed; only the training goes on.{left_out}</p>
 <div class="controls">{slider}</div>
 <ol class="rungs">{"".join(lines)}</ol></section>"""
 

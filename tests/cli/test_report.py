@@ -220,7 +220,14 @@ def test_the_same_run_makes_the_same_page(reported, charrnn):
 
 def test_what_cannot_be_reported_is_one_line(door, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "work")
+    shutil.copy(tmp_path / "work/checkpoints/verses/best.safetensors", tmp_path / "work/mine.safetensors")
+    (tmp_path / "work/report.html").write_text("mine")
+    shutil.copytree(tmp_path / "work/checkpoints/verses", tmp_path / "work/checkpoints/odd")
+    (tmp_path / "work/checkpoints/odd/metrics.jsonl").unlink()
+    (tmp_path / "work/checkpoints/odd/metrics.jsonl").mkdir()
     lines = {
+        ("report", "mine.safetensors"): 73,
+        ("report", "odd"): 66,
         ("report", "nobody"): 66,
         ("report", "verses", "-o", ""): 2,
         ("report", "verses", "-o", "no/such/folder.html"): 73,
@@ -228,8 +235,9 @@ def test_what_cannot_be_reported_is_one_line(door, trained, tmp_path):
     }
     for done in door([(list(line), {}) for line in lines], tmp_path):
         assert done.code == lines[tuple(done.arguments)], done
-        assert done.stderr.count("\n") == 1
+        assert done.stderr.splitlines()[-1].startswith("charrnn: error: ")
         assert done.stdout == ""
+    assert (tmp_path / "work/report.html").read_text() == "mine"
 
 
 KINDS = {
