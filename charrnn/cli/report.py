@@ -66,4 +66,10 @@ def foreign(place: Path) -> bool:
     """Whether somebody else's file is there: a folder with a model in it need not be a run's."""
     from charrnn.report.page import BEGINS
 
-    return place.exists() and not (place.is_file() and place.read_bytes().startswith(BEGINS))
+    try:
+        with place.open("rb") as file:
+            return file.read(len(BEGINS)) != BEGINS
+    except FileNotFoundError:
+        return False
+    except OSError:  # a folder, or not ours to read
+        return True
