@@ -66,7 +66,9 @@ def test_what_is_copied_is_told_of_the_sample_that_is_shown(account, model, corp
     assert copied in model.vocabulary.decode(corpus.train.tolist())
     assert account.copying.longest[0] == len(copied)
     assert account.copying.shares[4][0] == novelty(corpus.train, model.ids(text)).shares[4]
-    assert account.copying.shares[4][1] > 0
+    theirs = novelty(corpus.train, corpus.validation[: len(text)])
+    assert account.copying.longest[1] == theirs.length
+    assert {n: share for n, (_, share) in account.copying.shares.items()} == theirs.shares
 
 
 def test_the_card_says_what_the_checkpoint_says(model):
@@ -91,6 +93,7 @@ def test_of_questions_and_answers_the_answers_count_and_their_ends():
     ids = np.array([0, 2, 3, 1, 2, 0, 3, 1, 0, 2, 2])
     answers = Vocabulary("char", (END, ANSWER, "a", "b"), end="\n", answer="=")
     assert counted(ids, answers).astype(int).tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert counted(ids[1:], answers).astype(int).tolist() == [0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
     assert counted(ids, Vocabulary("char", (END, "a", "b", "c"), end="\n")).all()
 
 

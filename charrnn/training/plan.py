@@ -17,7 +17,7 @@ from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
 from charrnn.training.distributed import ALONE, Group
 from charrnn.training.learner import Learner
-from charrnn.training.settings import DEFAULT_SECONDS, Choices, longest
+from charrnn.training.settings import DEFAULT_SECONDS, Choices
 from charrnn.training.watch import validation_nats
 
 EVALUATIONS = 8
@@ -62,7 +62,7 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
     """Fill in everything that is counted in steps. `cost` may be None if nothing was asked for in seconds."""
     values = dict(choices.values)
     windows = windows_of(corpus.train, corpus.vocabulary, values["batch_size"], values["seq_length"]).windows
-    values["steps"] = _length(choices, wish, corpus, windows, cost, seconds_left)
+    values["steps"] = _length(choices, wish, windows, cost, seconds_left)
     number = evaluations(cost, values["steps"])
     if wish.get("warmup") is None:
         values["warmup"], choices.reasons["warmup"] = min(100, values["steps"] // 10), "a tenth, at most 100 steps"
@@ -111,21 +111,21 @@ def fitting(cost: Cost, seconds: float, eval_every: int | None) -> int:
     return max(1, int((room - min(EVALUATIONS * cost.evaluation, EVALUATION_SHARE * room)) / cost.step))
 
 
-def _length(choices: Choices, wish: Wish, corpus: Corpus, windows: int, cost: Cost | None, seconds_left: float) -> int:
+def _length(choices: Choices, wish: Wish, windows: int, cost: Cost | None, seconds_left: float) -> int:
     if wish.get("steps") is not None:
         return int(wish.get("steps"))
     if wish.get("epochs") is not None:
         return _bounded(float(wish.get("epochs")) * windows)
     assert cost is not None
-    epochs, why = longest(wish, corpus)
-    asked = wish.get("eval_every")
+    asked, timed = wish.get("eval_every"), wish.get("time") is not None
     every = None if asked is None else _in_steps(asked, cost, 1)
-    fit = fitting(cost, seconds_left if wish.get("time") is not None else DEFAULT_SECONDS, every)
-    if epochs is None:
+    fit = _bounded(fitting(cost, seconds_left if timed else DEFAULT_SECONDS, every))
+    if timed:
         choices.reasons["steps"] = f"what fits into --time at {1000 * cost.step:.1f} ms a step"
-        return _bounded(fit)
-    choices.reasons["steps"] = why
-    return min(fit, _bounded(epochs * windows))
+        return fit
+    cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; --time 10m learns longer"
+    choices.reasons["steps"] = cap
+    return min(fit, _bounded(choices.epochs * windows))
 
 
 def _bounded(steps: float) -> int:

@@ -1,11 +1,13 @@
 """A wish, a text and a device -> a RunConfig: what nobody asked for is chosen here, and every choice says why.
 
-One table, from the number of training symbols to the network and how often the text may be read; one rule each for the
-device, the precision and the lanes. Nothing is measured here: seconds become steps in `plan.py`.
+One table, from the symbols of a text, and how many of them a run can learn from, to the network and how often the text
+may be read; one rule each for the device, the precision and the lanes. Where the table depends on how fast the machine
+is, that is measured: no network is chosen that there is no time for. Seconds become steps in `plan.py`.
 """
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +16,22 @@ import torch
 from charrnn.config import RunConfig, Wish
 from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
-from charrnn.training.machine import best_precision, usable_device
+from charrnn.training.machine import best_precision, training_speed, usable_device
 
 DEFAULT_SECONDS = 120.0
+Speed = Callable[[str, str, int], float]  # device, precision, threads -> floating-point operations a second
 HEAVY = 50  # weights for each training symbol that are worth a warning
 
 
 @dataclass(frozen=True)
 class Size:
-    """Settings for texts of at least `symbols` training symbols that are trained for at least `seconds`."""
+    """Settings for texts of at least `symbols` training symbols, in runs that learn from at least `learnt`.
+
+    A run that reads its text ten times learns from ten times its symbols.
+    """
 
     symbols: int
-    seconds: float
+    learnt: int
     hidden: int
     embedding: int
     lanes: int  # on a CPU
@@ -36,15 +42,20 @@ class Size:
     learning_rate: float
     epochs: float  # more readings than this only learn the text by heart
 
+    @property
+    def work(self) -> int:
+        """Floating-point operations of its LSTM for a symbol: two for each weight forward, four backward."""
+        return 6 * 4 * self.hidden * (self.embedding + self.hidden)
 
-# Measured on two cores; see benchmarks/README.md.
+
+# Measured on two cores of two kinds of machine; see benchmarks/README.md.
 SIZES = (
     Size(3_000_000, 0, 512, 64, 32, 64, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 1000, 768, 64, 64, 64, 0.65, 0.5, 0.0, 5e-3, 50),
-    Size(500_000, 240, 768, 64, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
-    Size(500_000, 60, 512, 64, 32, 64, 0.5, 0.0, 0.0, 7e-3, 20),
+    Size(500_000, 45_000_000, 768, 64, 64, 64, 0.65, 0.5, 0.0, 5e-3, 50),
+    Size(500_000, 11_000_000, 768, 64, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
+    Size(500_000, 4_000_000, 512, 64, 32, 64, 0.5, 0.0, 0.0, 7e-3, 20),
     Size(500_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(200_000, 60, 512, 64, 16, 64, 0.5, 0.0, 0.5, 5e-3, 15),
+    Size(200_000, 2_500_000, 512, 64, 16, 64, 0.5, 0.0, 0.5, 5e-3, 15),
     Size(200_000, 0, 384, 64, 16, 64, 0.3, 0.0, 0.0, 7e-3, 15),
     Size(30_000, 0, 512, 64, 16, 64, 0.5, 0.0, 1.0, 4e-3, 10),
     Size(10_000, 0, 384, 64, 4, 64, 0.7, 0.0, 1.0, 5e-3, 15),
@@ -53,10 +64,25 @@ SIZES = (
 )
 
 
-def size_for(symbols: int, seconds: float | None) -> Size:
-    """The first row that the text and the time suffice for; a length in steps or epochs counts as the default time."""
-    enough = DEFAULT_SECONDS if seconds is None else seconds
-    return next(size for size in SIZES if symbols >= size.symbols and enough >= size.seconds)
+def size_for(wish: Wish, symbols: int, speed: Callable[[], float]) -> tuple[Size, str]:
+    """The first row for a text of `symbols` training symbols that the run is long enough for, and why.
+
+    `speed` is measured only where the table depends on it.
+    """
+    most = max(size.symbols for size in SIZES if symbols >= size.symbols)
+    rows, why = [size for size in SIZES if size.symbols == most], f"for {symbols:,} training symbols"
+    if len(rows) == 1:
+        return rows[0], why
+    if wish.get("epochs") is not None:
+        learnt = [wish.get("epochs") * symbols for _ in rows]
+    elif wish.get("steps") is not None:
+        shapes = [(wish.get("batch_size") or size.lanes, wish.get("seq_length") or size.window) for size in rows]
+        learnt = [wish.get("steps") * lanes * window for lanes, window in shapes]
+    else:
+        work = speed() * (wish.get("time") or DEFAULT_SECONDS)
+        learnt = [work / size.work for size in rows]
+    found, size = next((found, size) for found, size in zip(learnt, rows, strict=True) if found >= size.learnt)
+    return size, f"{why} and time for {found / symbols:.2g} readings"
 
 
 @dataclass
@@ -65,6 +91,7 @@ class Choices:
 
     values: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    epochs: float = math.inf  # the most that a run without a length may make
 
     def sentences(self) -> list[str]:
         """What was chosen, one sentence for every reason."""
@@ -90,12 +117,23 @@ def why_held_out(wish: Wish, share: float) -> str:
     return "a tenth" if share else "the text is too small to hold any out"
 
 
-def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1) -> Choices:
-    """Everything but what is counted in steps, for a run on so many processes; `plan.complete` adds the rest."""
-    train = len(corpus.train)
-    size, seconds = size_for(train, wish.get("time")), wish.get("time")
-    why = f"for {train:,} training symbols" + (f" in {seconds:g} s" if seconds else "")
-    chosen = Choices()
+def choose_settings(
+    wish: Wish,
+    corpus: Corpus,
+    share: float,
+    processes: int = 1,
+    speed: Callable[[str, str, int], float] = training_speed,
+) -> Choices:
+    """Everything but what is counted in steps, for a run on so many processes; `plan.complete` adds the rest.
+
+    `speed` measures what a device does in a precision, on so many threads, in floating-point operations a second.
+    """
+    train, chosen = len(corpus.train), Choices()
+    device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
+    precision = chosen.choose(wish, "precision", *best_precision(device))
+    threads = chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
+    size, why = size_for(wish, train, lambda: processes * speed(device, precision, threads))
+    chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":
         words = f"{sum(len(symbol) > 1 for symbol in corpus.vocabulary.symbols):,} words; others are spelled"
@@ -108,9 +146,6 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1
         drop, start, because = 0.0, 1.0, "as --dropout alone says"
     chosen.choose(wish, "weight_drop", drop, because)
     chosen.choose(wish, "dropout_start", start, because)
-    device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
-    chosen.choose(wish, "precision", *best_precision(device))
-    chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
     on_gpu = torch.device(device).type == "cuda"
     even = math.ceil((64 if on_gpu else size.lanes) / processes) * processes
     lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)
@@ -131,11 +166,3 @@ def choose_settings(wish: Wish, corpus: Corpus, share: float, processes: int = 1
 def absolute(place: str) -> str:
     """A place as it can be found again from another folder; standard input stays what it is."""
     return place if place == "-" else os.path.abspath(place)  # noqa: PTH100 - links stay links
-
-
-def longest(wish: Wish, corpus: Corpus) -> tuple[float | None, str]:
-    """(epochs or None, why) when neither steps nor epochs were asked for: the cap on readings of a small text."""
-    if wish.get("time") is not None:
-        return None, ""
-    size = size_for(len(corpus.train), None)
-    return size.epochs, f"at most {size.epochs:g} epochs and {DEFAULT_SECONDS:g} s; --time 10m learns longer"

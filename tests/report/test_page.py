@@ -12,6 +12,7 @@ import pytest
 
 from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
 from charrnn.report.curves import curves
+from charrnn.report.markup import data
 from charrnn.report.page import MOST, page, shortened
 
 HOSTILE = "</script></pre></title><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\u202e\0\ud800&\"'"
@@ -107,6 +108,14 @@ def test_every_number_for_the_script_is_in_its_data_and_shares_never_exceed_one(
     assert all(sum(symbol[3::2]) <= 1 for symbol in passage)
     assert passage[0][2:] == ["a", 0.6666, "\u21b5", 0.3333]
     assert cells == {"hidden": 2, "levels": ["000", "111"]}
+
+
+def test_nothing_in_the_data_ends_its_element():
+    words = ["</script>", "<!--", "<script>"]
+    content = data("words", words)
+    assert content.count("<") == 2
+    (held,) = Reader(content.encode()).content("script")
+    assert json.loads(held) == words
 
 
 def test_ids_are_unique_also_with_many_runs():

@@ -7,6 +7,7 @@ import pytest
 
 from charrnn.config import RunConfig, Wish
 from charrnn.errors import SettingsError
+from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.training import plan
@@ -21,7 +22,7 @@ from charrnn.training.plan import (
     measure,
     replan,
 )
-from charrnn.training.settings import DEFAULT_SECONDS, choose_settings, longest
+from charrnn.training.settings import DEFAULT_SECONDS, choose_settings
 
 WINDOWS = 97  # of 16 lanes x 64 symbols in 100,000
 SHAPE = {"batch_size": 16, "seq_length": 64}
@@ -36,7 +37,7 @@ def corpus_of(train, validation=1000):
 def planned(cost=None, seconds_left=0.0, *, train=100_000, **asked):
     wish, corpus = Wish(), corpus_of(train)
     wish.add({"corpus": ["poem.txt"], **SHAPE, **asked}, "flag")
-    return complete(choose_settings(wish, corpus, 0.1), wish, corpus, cost, seconds_left)
+    return complete(choose_settings(wish, corpus, 0.1, speed=lambda *_: 1e11), wish, corpus, cost, seconds_left)
 
 
 def watched(steps, eval_every):
@@ -74,11 +75,18 @@ def test_a_time_that_is_over_still_makes_one_step(seconds_left):
     assert planned(Cost(0.1, 1.0), seconds_left, time=1).steps == 1
 
 
-def test_without_a_length_a_small_text_is_not_read_too_often():
-    wish, corpus = Wish(), corpus_of(100_000)
-    epochs, why = longest(wish, corpus)
-    assert planned(Cost(0.001, 0.01)).steps == epochs * WINDOWS
-    assert f"{epochs:g} epochs" in why
+@pytest.mark.parametrize("train", [5_000, 100_000, 1_000_000])
+def test_without_a_length_a_small_text_is_not_read_too_often(train):
+    wish, corpus = Wish(), corpus_of(train)
+    wish.add({"corpus": ["poem.txt"], **SHAPE}, "flag")
+    choices = choose_settings(wish, corpus, 0.1, speed=lambda *_: 1e12)
+    assert 1 < choices.epochs < math.inf
+    windows = windows_of(corpus.train, corpus.vocabulary, 16, 64).windows
+    cost = Cost(0.1 / windows, 0.01)
+    assert complete(choices, wish, corpus, cost, 0.0).steps == choices.epochs * windows
+    assert f"at most {choices.epochs:g} epochs" in choices.reasons["steps"]
+    wish.add({"time": 600.0}, "flag")
+    assert complete(choices, wish, corpus, cost, 600.0).steps > choices.epochs * windows
 
 
 def test_without_a_length_a_slow_machine_stops_after_the_default_time():
