@@ -1,8 +1,8 @@
 """Seconds -> steps: the only place where a clock decides how long a run is, and it decides before the first step.
 
-A throw-away learner makes steps for about a second and scores the validation part once; what a step and an evaluation
-cost gives the number of steps that fit. The number is recorded, so resuming never looks at a clock. While a run with a
-time limit is under way, `replan` corrects the number now and then, as machines change their speed.
+A throw-away learner makes steps for about a second and scores some of the validation part; what a step and an
+evaluation cost gives the number of steps that fit. The number is recorded, so resuming never looks at a clock. While a
+run with a time limit is under way, `replan` corrects the number now and then, as machines change their speed.
 """
 
 import math
@@ -18,7 +18,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.training.distributed import ALONE, Group
 from charrnn.training.learner import Learner
 from charrnn.training.settings import DEFAULT_SECONDS, Choices
-from charrnn.training.watch import validation_nats
+from charrnn.training.watch import SHORTEST, reading, validation_nats
 
 EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
@@ -36,7 +36,7 @@ class Cost:
 
 
 def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
-    """Make a few throw-away steps and one evaluation; what rank 0 saw counts."""
+    """Make a few throw-away steps and a short evaluation; what rank 0 saw counts."""
     learner = Learner(config, len(corpus.vocabulary), group)
     windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
@@ -45,11 +45,12 @@ def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
         before = time.monotonic()
         learner.step(windows.window(len(times)), len(times))[0].item()
         times.append(time.monotonic() - before)
+    step = statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)])
     before = time.monotonic()
     if len(corpus.validation) > 1:
-        validation_nats(learner.average, corpus, group)
-    step = statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)])
-    return group.first(lambda: Cost(step, time.monotonic() - before))
+        validation_nats(learner.average, corpus, group, most=SHORTEST)
+    longer = reading(corpus) / max(1, reading(corpus, SHORTEST))
+    return group.first(lambda: Cost(step, longer * (time.monotonic() - before)))
 
 
 def needs_measuring(wish: Wish) -> bool:

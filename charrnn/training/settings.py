@@ -42,29 +42,31 @@ class Size:
     learning_rate: float
     epochs: float  # more readings than this only learn the text by heart
 
-    @property
-    def work(self) -> int:
-        """Floating-point operations of its LSTM for a symbol: two for each weight forward, four backward."""
-        return 6 * 4 * self.hidden * (self.embedding + self.hidden)
+    def work(self, vocabulary: int) -> int:
+        """Floating-point operations for a symbol: two for each weight of LSTM and head forward, four backward."""
+        return 6 * self.hidden * (4 * (self.embedding + self.hidden) + vocabulary)
 
 
 # Measured on two cores of two kinds of machine; see benchmarks/README.md.
 SIZES = (
-    Size(3_000_000, 0, 512, 64, 32, 64, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(3_000_000, 600_000, 512, 64, 32, 64, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(3_000_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
     Size(500_000, 45_000_000, 768, 64, 64, 64, 0.65, 0.5, 0.0, 5e-3, 50),
     Size(500_000, 11_000_000, 768, 64, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
     Size(500_000, 4_000_000, 512, 64, 32, 64, 0.5, 0.0, 0.0, 7e-3, 20),
     Size(500_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
     Size(200_000, 2_500_000, 512, 64, 16, 64, 0.5, 0.0, 0.5, 5e-3, 15),
-    Size(200_000, 0, 384, 64, 16, 64, 0.3, 0.0, 0.0, 7e-3, 15),
-    Size(30_000, 0, 512, 64, 16, 64, 0.5, 0.0, 1.0, 4e-3, 10),
+    Size(200_000, 1_200_000, 384, 64, 16, 64, 0.3, 0.0, 0.0, 7e-3, 15),
+    Size(200_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 15),
+    Size(30_000, 800_000, 512, 64, 16, 64, 0.5, 0.0, 1.0, 4e-3, 10),
+    Size(30_000, 0, 256, 64, 16, 64, 0.3, 0.0, 1.0, 7e-3, 20),
     Size(10_000, 0, 384, 64, 4, 64, 0.7, 0.0, 1.0, 5e-3, 15),
     Size(2_000, 0, 256, 32, 4, 32, 0.7, 0.0, 1.0, 4e-3, 15),
     Size(0, 0, 64, 16, 16, 64, 0.0, 0.0, 1.0, 1e-2, 400),
 )
 
 
-def size_for(wish: Wish, symbols: int, speed: Callable[[], float]) -> tuple[Size, str]:
+def size_for(wish: Wish, symbols: int, vocabulary: int, speed: Callable[[], float]) -> tuple[Size, str]:
     """The first row for a text of `symbols` training symbols that the run is long enough for, and why.
 
     `speed` is measured only where the table depends on it.
@@ -80,7 +82,7 @@ def size_for(wish: Wish, symbols: int, speed: Callable[[], float]) -> tuple[Size
         learnt = [wish.get("steps") * lanes * window for lanes, window in shapes]
     else:
         work = speed() * (wish.get("time") or DEFAULT_SECONDS)
-        learnt = [work / size.work for size in rows]
+        learnt = [work / size.work(vocabulary) for size in rows]
     found, size = next((found, size) for found, size in zip(learnt, rows, strict=True) if found >= size.learnt)
     return size, f"{why} and time for {found / symbols:.2g} readings"
 
@@ -132,7 +134,7 @@ def choose_settings(
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
     precision = chosen.choose(wish, "precision", *best_precision(device))
     threads = chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
-    size, why = size_for(wish, train, lambda: processes * speed(device, precision, threads))
+    size, why = size_for(wish, train, len(corpus.vocabulary), lambda: processes * speed(device, precision, threads))
     chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":

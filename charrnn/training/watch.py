@@ -10,42 +10,57 @@ import numpy as np
 
 from charrnn.config import ModelConfig
 from charrnn.evaluation.score import charged, surprisals, total
-from charrnn.evaluation.segments import alone, lanes
+from charrnn.evaluation.segments import RUN_UP, Segment, alone, lanes
 from charrnn.generation.generate import generate
 from charrnn.generation.sample import Request, Sampling
 from charrnn.model.network import CharRNN, TorchReader
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.corpus import Corpus
 from charrnn.text.records import borders, nearest_end
-from charrnn.text.vocabulary import Ids
+from charrnn.text.vocabulary import Ids, Vocabulary
 from charrnn.training.distributed import ALONE, Group
 
 EVALUATED = 200_000  # symbols of a validation part that an evaluation reads
 EVALUATION_LANES = 32  # measured: the run-up of so few costs an eighth, and 16 or 64 score no faster
+SHORTEST = 2 * RUN_UP * EVALUATION_LANES + 1  # symbols that fill these lanes
 SAMPLE = Sampling(length=200, temperature=0.8)
 SAMPLE_SEED = 1
 ASKED = 5  # questions
 
 
 def validation_nats(
-    network: CharRNN, corpus: Corpus, group: Group = ALONE, poll: Callable[[], None] = lambda: None
+    network: CharRNN,
+    corpus: Corpus,
+    group: Group = ALONE,
+    poll: Callable[[], None] = lambda: None,
+    most: int = EVALUATED,
 ) -> float:
-    """Nats per character on the validation part (its first EVALUATED symbols), shared out over the processes."""
-    vocabulary, ids = corpus.vocabulary, watched(corpus)
-    segments = lanes(len(ids), EVALUATION_LANES) if vocabulary.end_id is None else alone(ids, vocabulary)
-    mine = segments[group.rank :: group.size]
+    """Nats per character on the validation part (its first `most` symbols), shared out over the processes."""
+    vocabulary, ids = corpus.vocabulary, watched(corpus, most)
+    mine = segments_of(ids, vocabulary)[group.rank :: group.size]
     nats, _ = surprisals(TorchReader(network), ids, mine, side_by_side=EVALUATION_LANES, poll=poll)
     scored = group.total((~np.isnan(nats)).astype(np.float64)) > 0
     nats = np.where(scored, group.total(np.nan_to_num(nats)), np.nan)
     return total(vocabulary, ids, charged(vocabulary, ids, nats, begins=True)).nats_per_char
 
 
-def watched(corpus: Corpus) -> Ids:
-    """What evaluations read of a validation part: its first EVALUATED symbols, of records whole ones."""
+def watched(corpus: Corpus, most: int = EVALUATED) -> Ids:
+    """What evaluations read of a validation part: its first `most` symbols, of records whole ones."""
     ids, end_id = corpus.validation, corpus.vocabulary.end_id
-    if end_id is None or len(ids) <= EVALUATED:
-        return ids[:EVALUATED]
-    return ids[: nearest_end(ids, end_id, EVALUATED) + 1]
+    if end_id is None or len(ids) <= most:
+        return ids[:most]
+    return ids[: nearest_end(ids, end_id, most) + 1]
+
+
+def segments_of(ids: Ids, vocabulary: Vocabulary) -> list[Segment]:
+    """How an evaluation reads `ids`: in lanes, or record by record."""
+    return lanes(len(ids), EVALUATION_LANES) if vocabulary.end_id is None else alone(ids, vocabulary)
+
+
+def reading(corpus: Corpus, most: int = EVALUATED) -> int:
+    """Symbols that an evaluation reads, with the run-ups of its lanes."""
+    segments = segments_of(watched(corpus, most), corpus.vocabulary)
+    return sum(segment.end - segment.start for segment in segments)
 
 
 def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus) -> str:

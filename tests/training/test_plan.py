@@ -23,6 +23,7 @@ from charrnn.training.plan import (
     replan,
 )
 from charrnn.training.settings import DEFAULT_SECONDS, choose_settings
+from charrnn.training.watch import EVALUATED, SHORTEST, reading
 
 WINDOWS = 97  # of 16 lanes x 64 symbols in 100,000
 SHAPE = {"batch_size": 16, "seq_length": 64}
@@ -221,6 +222,24 @@ def test_a_machine_that_changes_its_speed_ends_in_time_with_few_evaluations(fast
     again = replan(config, made, after, seconds_left)
     assert watched(again.steps - made, again.eval_every) <= 2 * EVALUATIONS
     check_length(config, made, again, after, seconds_left)
+
+
+@pytest.mark.parametrize("validation", [2, 5_000, 150_000, 10**6])
+def test_a_short_evaluation_says_what_a_long_one_costs(monkeypatch, validation):
+    """Here a second for every symbol that is read: those that are scored, and run-ups of all lanes but the first."""
+    clock, corpus = [0.0], corpus_of(100, validation)
+
+    def evaluate(network, corpus, group, most):
+        clock[0] += reading(corpus, most)
+
+    monkeypatch.setattr(plan, "validation_nats", evaluate)
+    monkeypatch.setattr(plan.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(plan, "_MOST", 1)
+    whole = reading(corpus)
+    assert measure(run_config(), corpus).evaluation == pytest.approx(whole)
+    assert clock[0] <= min(whole, SHORTEST + 31 * 512)
+    seen = min(validation, EVALUATED) - 1
+    assert whole == pytest.approx(seen + (min(32, max(1, seen // 1024)) - 1) * 512, abs=32)
 
 
 def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):

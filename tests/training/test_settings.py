@@ -89,9 +89,9 @@ def has(found, row):
 @pytest.mark.parametrize("speed", [1e9, 1e11, 5e11, 1e14])
 @pytest.mark.parametrize("seconds", [None, 5.0, 95.0, 600.0, 36_000.0])
 def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
-    """A symbol costs an LSTM of H units and E inputs 6 operations for each of its 4 H (E + H) weights."""
-    work = (seconds or DEFAULT_SECONDS) * speed
-    row = largest(train, lambda size: work / (24 * size.hidden * (size.embedding + size.hidden)))
+    """A symbol costs 6 operations for each weight: of H units and E inputs an LSTM has 4 H (E + H), its head H V."""
+    work = (seconds or DEFAULT_SECONDS) * speed / 6
+    row = largest(train, lambda size: work / (4 * size.hidden * (size.embedding + size.hidden) + 2 * size.hidden))
     assert has(choices(train, speed=speed, **({"time": seconds} if seconds else {})), row)
     assert has(choices(train, speed=speed / 4, processes=4, **({"time": seconds} if seconds else {})), row)
 
@@ -119,17 +119,22 @@ def test_the_machine_is_measured_only_where_the_table_depends_on_it():
 
     wish = Wish()
     wish.add({"time": 60.0}, "flag")
-    assert size_for(wish, 100_000, refuse) == (
-        next(s for s in SIZES if s.symbols <= 100_000),
-        "for 100,000 training symbols",
-    )
+    (row,) = (size for size in SIZES if size.symbols == 10_000)
+    assert size_for(wish, 20_000, 65, refuse) == (row, "for 20,000 training symbols")
     with pytest.raises(AssertionError, match="measured"):
-        size_for(wish, 1_000_000, refuse)
+        size_for(wish, 1_000_000, 65, refuse)
+
+
+def test_a_large_alphabet_takes_time_as_well():
+    wish = Wish()
+    wish.add({"time": 60.0}, "flag")
+    few, many = (size_for(wish, 1_000_000, symbols, lambda: 1e12)[0].hidden for symbols in (65, 20_000))
+    assert (few, many) == (512, 256)
 
 
 def test_the_reason_says_how_often_the_text_can_be_read():
     why = choices(1_000_000, speed=1e11, time=95.0).reasons["hidden"]
-    assert why == f"for 1,000,000 training symbols and time for {95e5 / (24 * 256 * 320):.2g} readings"
+    assert why == f"for 1,000,000 training symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} readings"
 
 
 def test_the_speed_of_this_machine_is_one():
