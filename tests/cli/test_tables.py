@@ -9,7 +9,7 @@ from charrnn.evaluation.baselines import baselines
 from charrnn.progress import Progress
 from charrnn.text.corpus import Corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
-from charrnn.training import watch
+from charrnn.training.watch import EVALUATED
 
 REACHED = Progress(step=9, evaluated_step=9, validation_nats=2 * math.log(2), best_nats=math.log(2), best_step=3)
 
@@ -18,15 +18,14 @@ def corpus_of(vocabulary, train, validation):
     return Corpus(vocabulary, *(vocabulary.encode(part) for part in (train, validation, "")), "")
 
 
-@pytest.mark.parametrize("watched", [40, 900])
-def test_baselines_are_those_of_what_was_watched(monkeypatch, watched):
-    monkeypatch.setattr(watch, "EVALUATED", watched)
-    corpus = corpus_of(Vocabulary.of("abcd"), "abcabd" * 50, "abcd" * 100)
+@pytest.mark.parametrize("validation", [400, EVALUATED + 8])
+def test_baselines_are_those_of_what_was_watched(validation):
+    corpus = corpus_of(Vocabulary.of("abcd"), "abcabd" * 50, "abcd" * (validation // 4))
     (name, ours), *others = validation_rows(REACHED, corpus)
     assert name == "validation"
     assert ours.startswith("1.0000 bits per character = 0.6931 nats (the best, at step 3; last 2.0000")
-    assert ("on its first 40 symbols" in ours) == (watched == 40)
-    expected = baselines(corpus.train, corpus.validation[:watched], corpus.vocabulary)
+    assert (f"on its first {EVALUATED:,} symbols" in ours) == (validation > EVALUATED)
+    expected = baselines(corpus.train, corpus.validation[:EVALUATED], corpus.vocabulary)
     assert [name for name, _ in others] == list(expected)
     assert all(row.startswith(f"{expected[name]:.4f} bits per character (") for name, row in others)
 
