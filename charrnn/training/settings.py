@@ -121,15 +121,11 @@ def why_held_out(wish: Wish, share: float) -> str:
 
 
 def choose_settings(
-    wish: Wish,
-    corpus: Corpus,
-    share: float,
-    processes: int = 1,
-    speed: Callable[[str, str, int], float] = training_speed,
+    wish: Wish, corpus: Corpus, share: float, processes: int = 1, speed: Speed = training_speed
 ) -> Choices:
     """Everything but what is counted in steps, for a run on so many processes; `plan.complete` adds the rest.
 
-    `speed` measures what a device does in a precision, on so many threads, in floating-point operations a second.
+    `speed` measures a single process.
     """
     train, chosen = len(corpus.train), Choices()
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
