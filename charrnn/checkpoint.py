@@ -73,11 +73,18 @@ class Checkpoint:
     vocabulary: Vocabulary
     corpus: CorpusFacts
     progress: Progress
-    weights: Arrays
+    weights: Arrays  # averaged over the steps
     training: Arrays | None = None  # what resuming needs besides
     resumable: bool = False  # whether the file that this was read from also holds a run
     made_with: Mapping[str, str] | None = None  # versions, CPU capability, threads
     wish: Mapping[str, Any] | None = None  # what the user asked for, before anything was chosen
+
+    @property
+    def calibrated(self) -> Arrays:
+        """The weights to write and score with: what divides the logits by the temperature is a smaller head."""
+        head = ("head.weight", "head.bias")
+        smaller = {name: self.weights[name] / np.float32(self.progress.temperature) for name in head}
+        return {**self.weights, **smaller}
 
     @property
     def parameters(self) -> int:

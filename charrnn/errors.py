@@ -97,5 +97,5 @@ class OutOfTimeError(EndedEarlyError):
     """The time the job was given is over (0, or what --exit-incomplete says)."""
 
     def __init__(self, exit_code: int) -> None:
-        super().__init__("--max-time is over", "", "the same line continues the run")
+        super().__init__("--max-time is over", "", "the same line with --resume continues the run")
         self.exit_code = exit_code

@@ -179,7 +179,9 @@ class LanguageModel:
         network = self._learner()
         for _ in adapt(network, self.vocabulary.stream(pieces, unknown, name), self.vocabulary):
             pass
-        return LanguageModel(replace(self.checkpoint, weights=network.weights()), self.path, self.device)
+        progress = self.checkpoint.progress.model_copy(update={"temperature": 1.0})
+        learnt = replace(self.checkpoint, weights=network.weights(), progress=progress)
+        return LanguageModel(learnt, self.path, self.device)
 
     def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
         """To each question of a text the likeliest of `choices`, beside the answer that stands there.
@@ -223,7 +225,7 @@ class LanguageModel:
         """The network without torch."""
         from charrnn.model.numpy_network import NumpyNetwork
 
-        return NumpyNetwork(self.checkpoint.config, len(self.vocabulary), self.checkpoint.weights)
+        return NumpyNetwork(self.checkpoint.config, len(self.vocabulary), self.checkpoint.calibrated)
 
     @cached_property
     def torch_reader(self) -> "TorchReader":
@@ -232,7 +234,7 @@ class LanguageModel:
         from charrnn.training.machine import usable_device
 
         c = self.checkpoint
-        return open_reader(c.config, len(c.vocabulary), c.weights, usable_device(self.device))
+        return open_reader(c.config, len(c.vocabulary), c.calibrated, usable_device(self.device))
 
     def _learner(self) -> "CharRNN":
         """A network that may go on learning."""

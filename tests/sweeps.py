@@ -438,7 +438,7 @@ def crash_points(lab, options):
     saves, half = happened["saved"], lab.new("half")
     lab.child(half, functools.partial(stop_at_step, step=lab.steps // 2)).wait()
     scoring, terminate = lab.new("scoring"), lambda: os.kill(os.getpid(), signal.SIGTERM)
-    lab.child(scoring, lambda tell: before(loop, "validation_nats", terminate)).wait()
+    lab.child(scoring, lambda tell: before(loop, "validate", terminate)).wait()
     places = {
         "periodic": [("save 4", None, None)],
         "final": [(f"save {saves}", None, None), (f"save {saves}", None, EVERYWHERE)],
@@ -497,7 +497,7 @@ def phase_hook(chance, phase, steps):
         "measuring": (plan, "measure", 1),
         "preparing": (learner.Learner, "__init__", 1),
         "steps": (learner.Learner, "step", steps),
-        "evaluation": (loop, "validation_nats", steps // 10),
+        "evaluation": (loop, "validate", steps // 10),
         "sample": (loop, "live_sample", steps // 10),
         "end": (tables, "closing_table", 1),
         "save": (None, None, steps // SAVE_EVERY),

@@ -228,7 +228,7 @@ def examine_checkpoint(folder, content):
     json.dumps(facts(found, path), allow_nan=False)
     assert facts_table(found, path)
     assert found.progress.step >= 0
-    network = NumpyNetwork(found.config, len(found.vocabulary), found.weights)
+    network = NumpyNetwork(found.config, len(found.vocabulary), found.calibrated)
     logits, _ = network.step(np.zeros(1, np.int64), network.initial_state(1))
     assert logits.shape == (1, len(found.vocabulary))
     ids = list(range(len(found.vocabulary)))

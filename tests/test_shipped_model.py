@@ -56,9 +56,9 @@ def test_numpy_and_torch_read_it_alike():
     text = (ROOT / "corpora" / "sonnets.txt").read_text()[:1500]
     ids = checkpoint.vocabulary.encode(text).astype(np.int64)
     network = CharRNN(checkpoint.config, symbols)
-    network.load_weights(checkpoint.weights)
+    network.load_weights(checkpoint.calibrated)
     exact = copy.deepcopy(network).double()
-    light, state, ours = NumpyNetwork(checkpoint.config, symbols, checkpoint.weights), None, []
+    light, state, ours = NumpyNetwork(checkpoint.config, symbols, checkpoint.calibrated), None, []
     state = light.initial_state(1)
     for symbol in ids:
         logits, state = light.step(np.array([symbol]), state)

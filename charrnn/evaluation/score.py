@@ -105,12 +105,15 @@ def surprisals(
     *,
     side_by_side: int = 64,
     poll: Callable[[], None] = lambda: None,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    nats: npt.NDArray[Any] | None = None,
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Nats of every symbol of `ids`, (n,), not a number where no segment scores it, and whether it was the likeliest.
 
-    `poll` is called between chunks and may raise.
+    `poll` is called between chunks and may raise. What is found is written into `nats`, (n, K) of a reader that says
+    how surprised it would have been in each of K cases.
     """
-    nats, hits = np.full(len(ids), math.nan), np.zeros(len(ids), dtype=bool)
+    nats = np.full(len(ids), math.nan) if nats is None else nats
+    hits = np.zeros(len(ids), dtype=bool)
     for batch in _batches(segments, side_by_side):
         starts, ends = (np.array([getattr(each, key) for each in batch]) for key in ("start", "end"))
         length, state = int((ends - starts).max()), reader.initial_state(len(batch))

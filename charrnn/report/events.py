@@ -89,6 +89,7 @@ class Evaluated(Event):
 
     nats_per_char: float
     bits_per_char: float
+    temperature: float  # what logits are divided by; more than 1 where the network is too sure of itself
     best: bool
     epoch: float
 

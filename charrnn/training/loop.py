@@ -6,6 +6,7 @@ stopped anywhere goes on as if it had never stopped. Nothing that watches touche
 """
 
 import math
+import shlex
 import time
 from dataclasses import dataclass, field, replace
 
@@ -26,7 +27,7 @@ from charrnn.training.keeper import Keeper
 from charrnn.training.learner import Learner
 from charrnn.training.plan import Cost, replan
 from charrnn.training.run import Run
-from charrnn.training.watch import live_sample, validation_nats
+from charrnn.training.watch import live_sample, validate
 
 REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps
 REPLANS = 8  # in a run with a time limit
@@ -109,7 +110,8 @@ class Loop:
         except DivergedError:
             return  # what is on disk is the last good state
         self._save(must=True)
-        self.emit(Notice(self.progress.step, f"saved at step {self.progress.step}; the same line continues the run"))
+        again = f"the same line with --name {shlex.quote(self.run.path.name)} --resume continues the run"
+        self.emit(Notice(self.progress.step, f"saved at step {self.progress.step}; {again}"))
 
     def _settle(self) -> float:
         """Look at the losses of the steps made since the last look; returns the last gradient norm."""
@@ -195,11 +197,11 @@ class Loop:
         before, best = (p.evaluated_step, p.best_nats, p.best_step), True
         if len(self.corpus.validation) > 1:  # without a validation part the latest model is the one to share
             poll = self.interruption.check if self.group.size == 1 else lambda: None  # all leave together, or none
-            nats = validation_nats(self.learner.average, self.corpus, self.group, poll)
-            best, p.validation_nats = p.best_nats is None or nats < p.best_nats, nats
+            nats, temperature = validate(self.learner.average, self.corpus, self.group, poll)
+            best, p.validation_nats, p.temperature = p.best_nats is None or nats < p.best_nats, nats, temperature
             p.best_nats, p.best_step = (nats, p.step) if best else (p.best_nats, p.best_step)
             if not again:
-                self.emit(Evaluated(p.step, nats, nats / math.log(2), best, p.epoch))
+                self.emit(Evaluated(p.step, nats, nats / math.log(2), temperature, best, p.epoch))
         p.evaluated_step = p.step
         if best and not self.keeper.save_best(self.config, p, must=again):
             p.evaluated_step, p.best_nats, p.best_step = before
@@ -222,7 +224,7 @@ class Loop:
         p = self.progress
         p.sampled_step = p.step
         if self.group.rank == 0:
-            text = live_sample(self.config, self.learner.average, self.corpus)
+            text = live_sample(self.config, self.learner.average, self.corpus, p.temperature)
             self.emit(Sampled(p.step, text, p.validation_nats, p.epoch))
 
     def _save_due(self) -> bool:

@@ -18,7 +18,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.training.distributed import ALONE, Group
 from charrnn.training.learner import Learner
 from charrnn.training.settings import DEFAULT_SECONDS, Choices
-from charrnn.training.watch import SHORTEST, reading, validation_nats
+from charrnn.training.watch import SHORTEST, reading, validate
 
 EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
@@ -48,7 +48,7 @@ def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
     step = statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)])
     before = time.monotonic()
     if len(corpus.validation) > 1:
-        validation_nats(learner.average, corpus, group, most=SHORTEST)
+        validate(learner.average, corpus, group, most=SHORTEST)
     longer = reading(corpus) / max(1, reading(corpus, SHORTEST))
     return group.first(lambda: Cost(step, longer * (time.monotonic() - before)))
 

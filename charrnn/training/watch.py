@@ -5,6 +5,7 @@ Both use the averaged network, a state and a generator of their own; nothing tha
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,11 +14,12 @@ from charrnn.evaluation.score import charged, surprisals, total
 from charrnn.evaluation.segments import RUN_UP, Segment, alone, lanes
 from charrnn.generation.generate import generate
 from charrnn.generation.sample import Request, Sampling
-from charrnn.model.network import CharRNN, TorchReader
+from charrnn.model.network import CharRNN
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.corpus import Corpus
 from charrnn.text.records import borders, nearest_end
 from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.training.calibration import INVERSE_TEMPERATURES, CalibrationReader
 from charrnn.training.distributed import ALONE, Group
 
 EVALUATED = 200_000  # symbols of a validation part that an evaluation reads
@@ -28,20 +30,34 @@ SAMPLE_SEED = 1
 ASKED = 5  # questions
 
 
-def validation_nats(
+class Validation(NamedTuple):
+    """What a network needs for every character of a validation part, at the temperature that is best for it."""
+
+    nats_per_char: float
+    temperature: float
+
+
+def validate(
     network: CharRNN,
     corpus: Corpus,
     group: Group = ALONE,
     poll: Callable[[], None] = lambda: None,
     most: int = EVALUATED,
-) -> float:
-    """Nats per character on the validation part (its first `most` symbols), shared out over the processes."""
+) -> Validation:
+    """Score the validation part (its first `most` symbols), shared out over the processes.
+
+    The temperature is one number for the whole of it; each of the others would have cost more.
+    """
     vocabulary, ids = corpus.vocabulary, watched(corpus, most)
     mine = segments_of(ids, vocabulary)[group.rank :: group.size]
-    nats, _ = surprisals(TorchReader(network), ids, mine, side_by_side=EVALUATION_LANES, poll=poll)
+    tried = np.full((len(ids), len(INVERSE_TEMPERATURES)), np.nan, dtype=np.float32)
+    surprisals(CalibrationReader(network), ids, mine, side_by_side=EVALUATION_LANES, poll=poll, nats=tried)
+    best = int(group.total(np.nansum(tried, axis=0, dtype=np.float64)).argmin())
+    nats = tried[:, best].astype(np.float64)
     scored = group.total((~np.isnan(nats)).astype(np.float64)) > 0
     nats = np.where(scored, group.total(np.nan_to_num(nats)), np.nan)
-    return total(vocabulary, ids, charged(vocabulary, ids, nats, begins=True)).nats_per_char
+    score = total(vocabulary, ids, charged(vocabulary, ids, nats, begins=True))
+    return Validation(score.nats_per_char, 1 / INVERSE_TEMPERATURES[best])
 
 
 def watched(corpus: Corpus, most: int = EVALUATED) -> Ids:
@@ -63,11 +79,15 @@ def reading(corpus: Corpus, most: int = EVALUATED) -> int:
     return sum(segment.end - segment.start for segment in segments)
 
 
-def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus) -> str:
-    """A short text, always from the same seed, so that its growth shows; or the answers to a few questions."""
+def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus, temperature: float) -> str:
+    """A short text, always from the same seed, so that its growth shows; or the answers to a few questions.
+
+    `temperature` is the network's own.
+    """
     light = NumpyNetwork(config, len(corpus.vocabulary), network.weights())
     asked = questions(corpus)
-    sampling = SAMPLE if corpus.vocabulary.answer is None else replace(SAMPLE, records=True)
+    records = corpus.vocabulary.answer is not None
+    sampling = replace(SAMPLE, temperature=SAMPLE.temperature * temperature, records=records)
     written = [b""] * len(asked)
     for piece in generate(light, corpus.vocabulary, [Request(ids, SAMPLE_SEED) for ids in asked], sampling):
         written[piece.number] += piece.text

@@ -35,7 +35,7 @@ def test_the_score_is_that_of_a_plain_loop_over_the_text(charrnn, trained):
     text = (trained / "verses.txt").read_text()
     held_out = text[int(len(text) * 0.9) :]
     checkpoint = read_checkpoint(trained / "checkpoints" / "verses" / "best.safetensors")
-    network = NumpyNetwork(checkpoint.config, len(checkpoint.vocabulary), checkpoint.weights)
+    network = NumpyNetwork(checkpoint.config, len(checkpoint.vocabulary), checkpoint.calibrated)
     ids = checkpoint.vocabulary.encode(held_out).astype(np.int64)
     state, nats = network.initial_state(1), math.log(len(checkpoint.vocabulary))
     for before, after in itertools.pairwise(ids):

@@ -248,7 +248,7 @@ def stopped(place, runs, stop):
         said = job.said()
     (last,) = steps(place)[-1:]
     assert EVERY // 2 <= last < STEPS, "the run was over before it could be stopped"
-    assert said.count(f"saved at step {last}; the same line continues the run") == 1
+    assert said.count(f"saved at step {last}; the same line with --name run --resume continues the run") == 1
     assert said.count("charrnn: stopped by SIGTERM") == 1
     assert read(place, last).progress.step == last
     assert recorded(place) == list(range(1, last + 1))

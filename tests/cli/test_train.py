@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -207,10 +208,10 @@ def test_fine_tuning_keeps_characters_and_adds_new_ones(charrnn, corpus):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_same_line_continues(charrnn, corpus, number, code):
-    line = ["train", str(corpus), *TINY, "--steps", "3000", "--eval-every", "1000", "--name", "job", "--resume"]
+def test_a_signal_saves_and_what_is_said_continues(charrnn, corpus, number, code):
+    line = ["train", str(corpus), *TINY, "--steps", "3000", "--eval-every", "1000"]
     process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.PIPE)
-    metrics = corpus.parent / "checkpoints" / "job" / "metrics.jsonl"
+    metrics = corpus.parent / "checkpoints" / "verses" / "metrics.jsonl"
     while not (metrics.exists() and '"trained"' in metrics.read_text()):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
@@ -222,7 +223,8 @@ def test_a_signal_saves_and_the_same_line_continues(charrnn, corpus, number, cod
     assert f"stopped by {number.name}".encode() in stderr
     step = read_checkpoint(newest(metrics.parent)).progress.step
     assert 0 < step < 3000
-    again = charrnn(*line, cwd=corpus.parent)
+    said = re.search(rf"saved at step {step}; the same line with (.*) continues the run", stderr.decode())
+    again = charrnn(*line, *shlex.split(said[1]), cwd=corpus.parent)
     assert again.returncode == 0
     assert f"resuming at step {step:,}".encode() in again.stderr
     assert read_checkpoint(newest(metrics.parent)).progress.step == 3000

@@ -115,7 +115,7 @@ def test_bits_are_those_that_the_command_prints(charrnn, trained):
     done = charrnn("evaluate", "verses", "-", "--per-char", cwd=trained, stdin=text.encode())
     printed = [json.loads(line) for line in done.stdout.splitlines()][1:]
     ids = model.encode(text)
-    of = NumpyNetwork(model.checkpoint.config, len(model.vocabulary), model.checkpoint.weights)
+    of = NumpyNetwork(model.checkpoint.config, len(model.vocabulary), model.checkpoint.calibrated)
     found = read(of, ids, 1, len(ids))
     assert [model.vocabulary.decode([each.symbol]) for each in found] == [each["text"] for each in printed]
     bits = [each.nats / math.log(2) for each in found]

@@ -19,7 +19,7 @@ def trained(step, loss, seconds):
 
 
 def evaluated(step, bits):
-    return Evaluated(step, bits * LN2, bits, True, step / 50)
+    return Evaluated(step, bits * LN2, bits, 1.0, True, step / 50)
 
 
 EVENTS = [

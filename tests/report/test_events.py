@@ -24,7 +24,7 @@ EVENTS = [
     Notice(0, "kept the weights of 3 symbols"),
     Trained(1, epoch=1 / 3, loss=0.1 + 0.2, gradient_norm=1e-17, learning_rate=5e-3, symbols_per_second=1e6, seconds=1),
     Sampled(2, text=AWKWARD, nats_per_char=None),
-    Evaluated(3, nats_per_char=2.5, bits_per_char=3.6067376022224087, best=True, epoch=1.0),
+    Evaluated(3, nats_per_char=2.5, bits_per_char=3.6067376022224087, temperature=1.0, best=True, epoch=1.0),
     Sampled(3, text="", nats_per_char=2.5),
     Saved(3, "checkpoints/poem/step-00000003.safetensors"),
     Planned(4, steps=7, expected_seconds=0.3),

@@ -25,11 +25,11 @@ EVENTS = [
     trained(2),
     Sampled(2, "\x1b[31m<script>alert(1)</script>\n# \u202e\n```", None),
     trained(3),
-    Evaluated(3, nats_per_char=2.5, bits_per_char=3.6067376022224087, best=True, epoch=1.0),
+    Evaluated(3, nats_per_char=2.5, bits_per_char=3.6067376022224087, temperature=1.0, best=True, epoch=1.0),
     Sampled(3, "two", nats_per_char=2.5),
     Saved(3, "step-00000003.safetensors"),
     trained(5),
-    Evaluated(6, nats_per_char=2.25, bits_per_char=3.246063842, best=True, epoch=1.0),
+    Evaluated(6, nats_per_char=2.25, bits_per_char=3.246063842, temperature=1.0, best=True, epoch=1.0),
     Finished(6, "poem", 9.0, 2.0, 2.25, 2.25, 5),
 ]
 
@@ -134,7 +134,7 @@ def test_a_run_that_goes_back_takes_its_curves_with_it(tmp_path):
     scalars, samples = assert_same(tmp_path)
     assert [step for step, _ in scalars["training/loss"]] == [1, 2, 3]
     assert [step for step, _ in samples] == [2]
-    session.hear([trained(4), Evaluated(4, 1.0, 1.4426950408889634, True, 1.0)])
+    session.hear([trained(4), Evaluated(4, 1.0, 1.4426950408889634, 1.0, True, 1.0)])
     assert_same(tmp_path)
 
 

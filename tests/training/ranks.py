@@ -26,7 +26,7 @@ from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 from charrnn.training.distributed import ALONE, joined
 from charrnn.training.learner import Learner
 from charrnn.training.machine import computes
-from charrnn.training.watch import EVALUATION_LANES, validation_nats
+from charrnn.training.watch import EVALUATION_LANES, validate
 
 CORPUS = build_corpus("the quick brown fox jumps over the lazy dog; " * 12, fraction=0.25)
 V, STEPS, HALF = len(CORPUS.vocabulary), 12, 5  # an epoch has 10 windows of 4 lanes
@@ -79,7 +79,7 @@ def learnt_records(group):
     found = {"records losses": np.array([[loss.item(), norm.item()] for loss, norm in made])}
     held_out = vocabulary.encode(END + records[: len(records) // 3].rpartition(END)[0] + END)
     corpus = Corpus(vocabulary, held_out, held_out, held_out, "")
-    found["records score"] = np.array([validation_nats(learner.average, corpus, group)])
+    found["records score"] = np.array(validate(learner.average, corpus, group))
     return found | {f"records {name}": array for name, array in whole(learner, STEPS).items()}
 
 
@@ -105,10 +105,11 @@ def scores(group):
         corpus = build_corpus(text + text[:length], fraction=length / len(text + text[:length]))
         torch.manual_seed(1)
         network = CharRNN(config("lstm", 0.0), len(corpus.vocabulary))
-        found[f"random {length}"] = validation_nats(network, corpus, group)
+        found[f"random {length}"] = validate(network, corpus, group).nats_per_char
         torch.nn.init.zeros_(network.head.weight)
         torch.nn.init.zeros_(network.head.bias)
-        found[f"ignorant {length}"] = validation_nats(network, corpus, group) / np.log(len(corpus.vocabulary))
+        nothing = validate(network, corpus, group).nats_per_char
+        found[f"ignorant {length}"] = nothing / np.log(len(corpus.vocabulary))
         found[f"symbols {length}"] = len(corpus.validation)
         found[f"segments {length}"] = len(lanes(len(corpus.validation), EVALUATION_LANES))
     return found

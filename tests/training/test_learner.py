@@ -15,7 +15,7 @@ from charrnn.text.lanes import Lanes, Window
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 from charrnn.training.learner import Learner
 from charrnn.training.machine import computes
-from charrnn.training.watch import live_sample, validation_nats
+from charrnn.training.watch import live_sample, validate
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 CORPUS = build_corpus("the quick brown fox jumps over the lazy dog; " * 12, fraction=0.25)
@@ -175,8 +175,9 @@ def test_watching_does_not_change_what_learns(cell):
     watched = Learner(config(cell), V)
     for step in range(STEPS):
         train(watched, step, step + 1)
-        assert np.isfinite(validation_nats(watched.average, CORPUS))
-        assert len(live_sample(watched.config, watched.average, CORPUS)) == 200
+        found = validate(watched.average, CORPUS)
+        assert np.isfinite(found.nats_per_char)
+        assert len(live_sample(watched.config, watched.average, CORPUS, found.temperature)) == 200
     watched_bits = whole(watched, STEPS)
     assert differing(watched_bits, whole(trained(config(cell), STEPS), STEPS)) == []
 

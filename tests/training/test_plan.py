@@ -232,7 +232,7 @@ def test_a_short_evaluation_says_what_a_long_one_costs(monkeypatch, validation):
     def evaluate(network, corpus, group, most):
         clock[0] += reading(corpus, most)
 
-    monkeypatch.setattr(plan, "validation_nats", evaluate)
+    monkeypatch.setattr(plan, "validate", evaluate)
     monkeypatch.setattr(plan.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(plan, "_MOST", 1)
     whole = reading(corpus)
