@@ -12,12 +12,15 @@ import locale
 import os
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn.errors import ReaderGoneError, StorageError
 from charrnn.report.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
 from charrnn.report.visible import visible
+
+if TYPE_CHECKING:
+    from charrnn.evaluation.score import Scored
 
 PLAIN_SECONDS = 10.0  # between two progress lines where nobody watches a bar
 
@@ -34,6 +37,16 @@ def on_terminal() -> bool:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return False
+
+
+def with_bar(parts: Iterable["Scored"], symbols: int) -> Iterator["Scored"]:
+    """The same parts; on a terminal a bar shows, until the last, how many of `symbols` have passed."""
+    from tqdm import tqdm
+
+    with tqdm(total=symbols, unit=" symbols", leave=False, dynamic_ncols=True, disable=not on_terminal()) as bar:
+        for part in parts:
+            bar.update(len(part.ids))
+            yield part
 
 
 def table(rows: Sequence[tuple[str, ...]], title: str | None = None, width: int = 100) -> str:

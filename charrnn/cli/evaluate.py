@@ -142,9 +142,10 @@ def evaluate(
                 compared.append(Blocks(opened.vocabulary))
                 parts = opened.scored(subject.pieces(), **how)
                 parts = compared[-1].over(parts) if len(names) > 1 else parts
-                score = figures(summed(opened.vocabulary, parts, subject.name))
+                whole = summed(opened.vocabulary, parts, subject.name)
+                score = figures(whole)
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
-                score |= adapted(opened, subject, unknown) if adapt else {}
+                score |= adapted(opened, subject, unknown, whole.symbols) if adapt else {}
                 score |= without_network(subject) if baselines else {}
                 found.append(score | {"model": str(opened.path), "text": subject.name})
     if not found:
@@ -189,9 +190,13 @@ def choice_accuracy(model: "LanguageModel", subject: "Subject", choices: list[st
     return {"choice_accuracy": sum(right) / len(right)}
 
 
-def adapted(model: "LanguageModel", subject: "Subject", unknown: str) -> dict[str, float]:
-    """The score of a network that goes on learning from what it has scored."""
-    score = model.score(subject.pieces(), adapting=True, unknown=unknown, name=subject.name)
+def adapted(model: "LanguageModel", subject: "Subject", unknown: str, symbols: int) -> dict[str, float]:
+    """The score of a network that goes on learning from what it has scored, on a text of so many symbols."""
+    from charrnn.cli.console import with_bar
+    from charrnn.evaluation.score import summed
+
+    parts = model.scored(subject.pieces(), adapting=True, unknown=unknown, name=subject.name)
+    score = summed(model.vocabulary, with_bar(parts, symbols), subject.name)
     return {"adapted_nats_per_char": score.nats_per_char, "adapted_bits_per_char": score.bits_per_char}
 
 

@@ -73,7 +73,9 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     config, p, vocabulary, corpus = checkpoint.config, checkpoint.progress, checkpoint.vocabulary, checkpoint.corpus
     inputs = f"embedding {config.embedding}" if config.embedding else "one-hot input"
     nats = p.validation_nats
-    score = "no validation part" if nats is None else f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
+    score = "no validation part"
+    if nats is not None:
+        score = f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character, logits divided by {p.temperature:.2f}"
     shown = symbols(vocabulary)
     if isinstance(shown, list):
         shown = " ".join(word for word in shown if len(word) > 1)

@@ -3,7 +3,12 @@
 import itertools
 import json
 import math
+import os
 import re
+import subprocess
+import sys
+import termios
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +16,7 @@ import pytest
 from charrnn.checkpoint import read_checkpoint
 from charrnn.model.numpy_network import NumpyNetwork
 
+COMMAND = str(Path(sys.executable).with_name("charrnn"))
 KEYS = {
     "nats_per_char",
     "bits_per_char",
@@ -180,6 +186,21 @@ def test_adapting_stands_beside_the_static_score(charrnn, trained):
     assert several.count(f"{found['adapted_bits_per_char']:.4f}") == 2
 
 
+@pytest.mark.parametrize("terminal", ["xterm", "dumb"])
+def test_adapting_shows_on_a_terminal_how_far_it_is(trained, terminal):
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    line, env = [COMMAND, "evaluate", "verses", "-", "--adapt", "--json"], os.environ | {"TERM": terminal}
+    text = b"Hath summer a lease, hath May a date? " * 20
+    done = subprocess.run(line, input=text, stdout=subprocess.PIPE, stderr=theirs, cwd=trained, env=env, check=True)
+    known = json.loads(done.stdout)["characters"]
+    os.write(theirs, b".")  # so that there is something to read
+    shown = os.read(ours, 10_000)
+    os.close(theirs)
+    os.close(ours)
+    assert (f"/{known} [".encode() in shown) == (terminal == "xterm")
+
+
 @pytest.mark.parametrize("line", [["--window", "8"], ["--per-line"], ["--threshold", "3"]], ids=lambda line: line[0])
 def test_adapting_is_for_whole_texts(charrnn, trained, line):
     done = charrnn("evaluate", "verses", "--adapt", *line, cwd=trained)
@@ -259,7 +280,8 @@ def test_info_says_what_the_file_is(charrnn, trained):
     run = json.loads(charrnn("info", "checkpoints/verses/step-00000060.safetensors", "--json", cwd=trained).stdout)
     assert run["resumable"] is True
     text = charrnn("info", cwd=trained).stdout.decode()
-    for part in ("1 x 24 lstm", f"{found['parameters']:,} parameters", found["corpus"]["fingerprint"]):
+    temperature = f"logits divided by {found['progress']['temperature']:.2f}"
+    for part in ("1 x 24 lstm", f"{found['parameters']:,} parameters", found["corpus"]["fingerprint"], temperature):
         assert part in text
 
 
