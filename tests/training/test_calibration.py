@@ -15,6 +15,7 @@ from charrnn.model.network import CharRNN
 from charrnn.progress import CorpusFacts, Progress
 from charrnn.text.corpus import Corpus, build_corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.training import calibration
 from charrnn.training.calibration import INVERSE_TEMPERATURES, CalibrationReader
 from charrnn.training.watch import validate
 from tests.training.test_learner import config
@@ -54,7 +55,8 @@ def model_of(network, corpus, temperature=1.0):
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 30.0, 1000.0])
 @pytest.mark.parametrize("symbols", [2, 65, 3000])
-def test_the_nats_at_every_temperature_are_those_of_logits_divided_by_it(scale, symbols):
+def test_the_nats_at_every_temperature_are_those_of_logits_divided_by_it(monkeypatch, scale, symbols):
+    monkeypatch.setattr(calibration, "_BLOCK", 5 * symbols)  # 21 rows in blocks of 5
     network = network_of(symbols, sharper=scale)
     generator = np.random.default_rng(1)
     inputs, targets = generator.integers(symbols, size=(2, 7, 3))
