@@ -527,7 +527,9 @@ def test_a_model_without_its_run_cannot_be_resumed(path):
 
 
 def test_a_run_begins_with_no_progress():
-    assert set(Progress().model_dump().values()) == {0, None}
+    begun = Progress().model_dump()
+    assert begun.pop("temperature") == 1.0
+    assert set(begun.values()) == {0, None}
 
 
 def test_a_checkpoint_needs_a_folder(tmp_path):

@@ -142,8 +142,7 @@ def evaluate(
                 compared.append(Blocks(opened.vocabulary))
                 parts = opened.scored(subject.pieces(), **how)
                 parts = compared[-1].over(parts) if len(names) > 1 else parts
-                whole = summed(opened.vocabulary, parts, subject.name)
-                score = figures(whole)
+                score = figures(whole := summed(opened.vocabulary, parts, subject.name))
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
                 score |= adapted(opened, subject, unknown, whole.symbols) if adapt else {}
                 score |= without_network(subject) if baselines else {}
