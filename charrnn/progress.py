@@ -15,10 +15,8 @@ class Progress(BaseModel):
     step: Count = 0
     epoch: float = 0.0
     seconds: float = 0.0  # spent training, over all sessions
-    validation_nats: float | None = None  # per character, at `evaluated_step`, at this temperature:
-    temperature: Annotated[float, Field(ge=0.1, le=10)] = (
-        1.0  # what the averaged network's logits have to be divided by
-    )
+    validation_nats: float | None = None  # per character, at `evaluated_step`, of logits divided by the temperature
+    temperature: Annotated[float, Field(ge=0.1, le=10)] = 1.0
     evaluated_step: Count | None = None
     sampled_step: Count | None = None
     best_nats: float | None = None

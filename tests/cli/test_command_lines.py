@@ -300,6 +300,7 @@ FORGED = {
     "losses counted below nothing": progress(loss_count=-60),
     "a best score at no step": progress(best_nats=-1.0, best_step=None),
     "no score at the best step": progress(best_nats=1.0, validation_nats=None),
+    "a temperature of nothing": progress(temperature=0.0),
     "endless seconds": progress(seconds=float("inf")),
 }
 

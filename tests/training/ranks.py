@@ -112,6 +112,12 @@ def scores(group):
         found[f"ignorant {length}"] = nothing / np.log(len(corpus.vocabulary))
         found[f"symbols {length}"] = len(corpus.validation)
         found[f"segments {length}"] = len(lanes(len(corpus.validation), EVALUATION_LANES))
+    unequal = "a" * 1300 + "ab" * 650  # a lane for each of two processes, and what is best for one is not for the other
+    corpus = build_corpus("ab" * 100 + unequal, fraction=len(unequal) / (200 + len(unequal)))
+    network = CharRNN(config("lstm", 0.0), len(corpus.vocabulary))
+    torch.nn.init.zeros_(network.head.weight)
+    network.head.bias.data.copy_(torch.tensor([1.5, 0.0]))
+    found["unequal"] = list(validate(network, corpus, group))
     return found
 
 

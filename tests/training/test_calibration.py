@@ -17,7 +17,7 @@ from charrnn.text.corpus import Corpus, build_corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 from charrnn.training import calibration
 from charrnn.training.calibration import INVERSE_TEMPERATURES, CalibrationReader
-from charrnn.training.watch import validate
+from charrnn.training.watch import SAMPLE, SAMPLE_SEED, live_sample, validate
 from tests.training.test_learner import config
 
 TEXT = "the quick brown fox jumps over the lazy dog; a dog is no fox, and the day is long\n" * 20
@@ -128,3 +128,16 @@ def test_what_was_adapted_is_not_calibrated_twice():
     again = dataclasses.replace(adapted.checkpoint, weights=model.checkpoint.calibrated)
     for name, array in adapted.checkpoint.calibrated.items():
         np.testing.assert_allclose(array, again.weights[name], rtol=0, atol=0.01)
+
+
+def test_a_live_sample_is_what_the_shared_model_writes():
+    network = network_of(V, sharper=3.0)
+    shared = copy.deepcopy(network)
+    with torch.no_grad():
+        shared.head.weight.div_(1.5)
+        shared.head.bias.div_(1.5)
+    text = live_sample(network.config, network, CORPUS, 1.5)
+    assert text == live_sample(network.config, shared, CORPUS, 1.0)
+    assert text != live_sample(network.config, network, CORPUS, 1.0)
+    model = model_of(network, CORPUS, 1.5)
+    assert text == model.sample(length=SAMPLE.length, temperature=SAMPLE.temperature, seed=SAMPLE_SEED).text

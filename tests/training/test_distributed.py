@@ -4,6 +4,7 @@ What real processes found comes from `ranks.py`; they are started once, and the 
 """
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -249,6 +250,13 @@ def test_validation_on_two_processes_counts_every_symbol_once(two, symbols, segm
     assert of_two[f"ignorant {symbols}"] == pytest.approx(1, abs=1e-6)
     assert of_two[f"random {symbols}"] == pytest.approx(of_one[f"random {symbols}"], abs=1e-6)
     assert abs(of_one[f"random {symbols}"] - of_one[f"ignorant {symbols}"]) > 1e-3
+
+
+def test_two_processes_agree_on_the_temperature_of_the_whole(two):
+    """Three letters in four are a, which has 1.5 nats more: ln 3 would be right."""
+    of_one, (of_two, of_two_again) = two.facts[0]["scores of one"], (facts["scores of two"] for facts in two.facts)
+    assert of_two["unequal"] == of_two_again["unequal"] == pytest.approx(of_one["unequal"], abs=1e-6)
+    assert 1.5 / of_one["unequal"][1] == pytest.approx(math.log(3), abs=1.5 * 0.03 / 2)
 
 
 def test_a_run_on_three_processes_that_is_resumed_reaches_the_same_bits(three):

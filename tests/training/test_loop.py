@@ -9,7 +9,8 @@ import torch
 
 from charrnn.checkpoint import read_checkpoint
 from charrnn.config import Wish
-from charrnn.report.events import RolledBack
+from charrnn.language_model import load
+from charrnn.report.events import Evaluated, RolledBack
 from charrnn.training import plan
 from charrnn.training.interruption import Interruption
 from charrnn.training.learner import Learner
@@ -63,6 +64,19 @@ def test_a_fine_tuned_run_that_diverges_before_its_first_save_goes_back_to_the_w
     old = read_checkpoint(folder / "old" / "best.safetensors").weights["head.weight"]
     assert len(begun) == 2
     assert all(np.array_equal(weights, old) for weights in begun)
+
+
+def test_what_a_run_shares_scores_as_the_run_said_at_the_temperature_that_it_said(folder):
+    told = []
+    loop = train(folder, "sure", steps=400, eval_every=100, learning_rate=0.05, listener=told.append, **SIZES)
+    said = {event.step: event for event in told if isinstance(event, Evaluated)}
+    best = said[loop.progress.best_step]
+    assert len(said) == 4
+    for model, of in ((load(folder / "sure"), best), (load(max((folder / "sure").glob("step-*"))), said[400])):
+        assert model.checkpoint.progress.temperature == of.temperature
+        found = model.score([loop.corpus.validation]).nats_per_char
+        assert found == pytest.approx(of.nats_per_char, abs=1e-6)
+    assert best.temperature != 1.0, "the test says nothing"
 
 
 def test_a_run_with_a_time_uses_it_though_the_machine_was_slow_while_it_was_measured(folder, monkeypatch):
