@@ -116,6 +116,7 @@ def test_torch_stays_where_it_is_needed(path):
         ["sample", "nothing-here"],
         ["evaluate", "nothing-here"],
         ["train", "--no-such-flag"],
+        ["train", "nothing-here"],
     ],
     ids=" ".join,
 )

@@ -102,11 +102,14 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
     from charrnn.training.interruption import Interruption
 
     with Interruption(deadline(given["max_time"]), given["exit_incomplete"]) as interruption:
+        rank, size, local_rank = place()
+        if size == 1:
+            check_texts(wish)
+
         from charrnn.cli.console import say
         from charrnn.training.preparation import Request
 
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
-        rank, size, local_rank = place()
         tell = (lambda text: None) if given["quiet"] or rank else say
         request = Request(wish, *places, STARTED, o.cache_folder(given["cache"]), tell, given["tensorboard"])
         if rank == 0 and (given["dry_run"] or given["print_config"]):
@@ -115,6 +118,18 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
             learn(request, interruption, given, (rank, size, local_rank))
         elif not (given["dry_run"] or given["print_config"]):
             follow(request, interruption, (rank, size, local_rank))
+
+
+def check_texts(wish: "Wish") -> None:
+    """Refuse a mistyped name at once, not after torch has been loaded."""
+    from charrnn.text.corpus import source_of
+    from charrnn.text.reading import Source, check_files
+
+    if wish.get("corpus"):
+        check_files(source_of(wish.values))
+    for key in ("validation", "test"):
+        if wish.get(key):
+            check_files(Source((wish.get(key),)))
 
 
 def place() -> tuple[int, int, int]:

@@ -105,6 +105,28 @@ def _whole(name: str, pieces: Iterator[str | bytes]) -> list[str | bytes]:
     return read
 
 
+def check_files(source: Source) -> None:
+    """Refuse names that lead to no file, before anything is read; what a folder holds is not looked at.
+
+    Raises:
+        MissingInputError: a place is missing, is neither a file nor a folder, or no file matches a pattern.
+    """
+    for argument in source.arguments:
+        for name in () if is_folder(argument) else places(argument, source.glob, source.exclude):
+            _check_file(name)
+
+
+def _check_file(name: str) -> None:
+    try:
+        mode = stat.S_IFREG if name == STDIN else Path(name).stat().st_mode
+    except OSError as error:
+        unreadable(error)
+    except ValueError as error:
+        raise MissingInputError(f"cannot read {name!r}", str(error), "check the path") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise MissingInputError(f"cannot read {name}", "it is neither a file nor a folder", "name a text file")
+
+
 def read_bytes(name: str) -> bytes:
     """The content of one file, or of standard input for `-`."""
     return b"".join(stream_bytes(name))
@@ -118,9 +140,7 @@ def stream_bytes(name: str) -> Iterator[bytes]:
                 raise MissingInputError("cannot read standard input", "it is closed", "name a file")
             yield from iter(lambda: sys.stdin.buffer.read(PIECE), b"")
             return
-        mode = Path(name).stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise MissingInputError(f"cannot read {name}", "it is neither a file nor a folder", "name a text file")
+        _check_file(name)
         with COMPRESSED.get(Path(name).suffix, open)(name, "rb") as file:
             yield from iter(lambda: file.read(PIECE), b"")
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
@@ -129,8 +149,6 @@ def stream_bytes(name: str) -> Iterator[bytes]:
         if error.errno is None:  # bz2 has no error of its own
             raise DataError(f"cannot decompress {name}", str(error).lower(), "check the file, or rename it") from error
         unreadable(error)
-    except ValueError as error:
-        raise MissingInputError(f"cannot read {name!r}", str(error), "check the path") from error
 
 
 def stream_lines(name: str) -> Iterator[bytes]:

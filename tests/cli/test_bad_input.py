@@ -156,9 +156,10 @@ def unreadable(door):
         (work / "closed").mkdir(parents=True)
         for path in (work / "closed.txt", work / "closed" / "a.txt"):
             path.write_text("some text")
+        (work / "empty.txt").touch()
         folder.chmod(0o755), work.chmod(0o755)
         (work / "closed.txt").chmod(0), (work / "closed").chmod(0)
-        lines = [(["train", name], {}) for name in ("missing.txt", *names)]
+        lines = [(["train", name], {}) for name in ("empty.txt", *names)]  # the first loads everything
         found = door(lines, folder, stranger=1)
         (work / "closed").chmod(0o755)
         return dict(zip(names, found[1:], strict=True))
