@@ -42,6 +42,10 @@ class Size:
     learning_rate: float
     epochs: float  # more readings than this only learn the text by heart
 
+    def shape(self, on_gpu: bool) -> tuple[int, int]:
+        """Lanes and steps of a window."""
+        return (64, 128) if on_gpu else (self.lanes, self.window)
+
     def work(self, vocabulary: int) -> int:
         """Floating-point operations for a symbol: two for each weight of LSTM and head forward, four backward."""
         return 6 * self.hidden * (4 * (self.embedding + self.hidden) + vocabulary)
@@ -67,7 +71,9 @@ SIZES = (
 )
 
 
-def size_for(wish: Wish, symbols: int, vocabulary: int, speed: Callable[[], float]) -> tuple[Size, str]:
+def size_for(
+    wish: Wish, symbols: int, vocabulary: int, speed: Callable[[], float], *, on_gpu: bool = False
+) -> tuple[Size, str]:
     """The first row for a text of `symbols` training symbols that the run is long enough for, and why.
 
     `speed` is measured only where the table depends on it.
@@ -79,7 +85,8 @@ def size_for(wish: Wish, symbols: int, vocabulary: int, speed: Callable[[], floa
     if wish.get("epochs") is not None:
         learnt = [wish.get("epochs") * symbols for _ in rows]
     elif wish.get("steps") is not None:
-        shapes = [(wish.get("batch_size") or size.lanes, wish.get("seq_length") or size.window) for size in rows]
+        asked = wish.get("batch_size"), wish.get("seq_length")
+        shapes = [[one or own for one, own in zip(asked, size.shape(on_gpu), strict=True)] for size in rows]
         learnt = [wish.get("steps") * lanes * window for lanes, window in shapes]
     else:
         work = speed() * (wish.get("time") or DEFAULT_SECONDS)
@@ -131,7 +138,8 @@ def choose_settings(
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
     precision = chosen.choose(wish, "precision", *best_precision(device))
     threads = chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
-    size, why = size_for(wish, train, len(corpus.vocabulary), lambda: processes * speed(device, precision, threads))
+    on_gpu, symbols = torch.device(device).type == "cuda", len(corpus.vocabulary)
+    size, why = size_for(wish, train, symbols, lambda: processes * speed(device, precision, threads), on_gpu=on_gpu)
     chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":
@@ -145,10 +153,10 @@ def choose_settings(
         drop, start, because = 0.0, 1.0, "as --dropout alone says"
     chosen.choose(wish, "weight_drop", drop, because)
     chosen.choose(wish, "dropout_start", start, because)
-    on_gpu = torch.device(device).type == "cuda"
-    even = math.ceil((64 if on_gpu else size.lanes) / processes) * processes
+    lanes, window = size.shape(on_gpu)
+    even = math.ceil(lanes / processes) * processes
     lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)
-    window = chosen.choose(wish, "seq_length", 128 if on_gpu else size.window, "long enough for truncated BPTT")
+    window = chosen.choose(wish, "seq_length", window, "long enough for truncated BPTT")
     fits = fitting(corpus.train, corpus.vocabulary, lanes, window, processes)
     chosen.values["batch_size"], chosen.values["seq_length"] = fits
     if (lanes, window) != fits:

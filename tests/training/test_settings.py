@@ -113,6 +113,14 @@ def test_so_does_a_number_of_steps(train, steps, asked):
     assert has(choices(train, speed=0.0, steps=steps, **asked), row)
 
 
+@pytest.mark.parametrize("steps", [1, 500, 800, 2000, 5000])
+def test_on_a_gpu_a_step_is_as_large_as_it_is_there(steps):
+    wish = Wish()
+    wish.add({"steps": steps}, "flag")
+    row = largest(1_000_000, lambda size: steps * 64 * 128)
+    assert size_for(wish, 1_000_000, 65, lambda: 0.0, on_gpu=True)[0] == row
+
+
 def test_the_machine_is_measured_only_where_the_table_depends_on_it():
     def refuse():
         raise AssertionError("measured")
