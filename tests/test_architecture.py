@@ -117,6 +117,7 @@ def test_torch_stays_where_it_is_needed(path):
         ["evaluate", "nothing-here"],
         ["train", "--no-such-flag"],
         ["train", "nothing-here"],
+        ["train", "-", "--validation", "nothing-here"],
     ],
     ids=" ".join,
 )

@@ -138,8 +138,8 @@ def choose_settings(
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
     precision = chosen.choose(wish, "precision", *best_precision(device))
     threads = chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
-    on_gpu, symbols = torch.device(device).type == "cuda", len(corpus.vocabulary)
-    size, why = size_for(wish, train, symbols, lambda: processes * speed(device, precision, threads), on_gpu=on_gpu)
+    on_gpu, vocabulary = torch.device(device).type == "cuda", len(corpus.vocabulary)
+    size, why = size_for(wish, train, vocabulary, lambda: processes * speed(device, precision, threads), on_gpu=on_gpu)
     chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":
