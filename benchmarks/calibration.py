@@ -11,11 +11,11 @@ import sys
 import numpy as np
 
 import charrnn
+from charrnn.evaluation.held_out import EVALUATION_LANES, segments_of, watched
 from charrnn.evaluation.score import surprisals
+from charrnn.learning.calibration import INVERSE_TEMPERATURES, CalibrationReader
 from charrnn.model.network import CharRNN
 from charrnn.text.corpus import recorded_corpus
-from charrnn.training.calibration import INVERSE_TEMPERATURES, CalibrationReader
-from charrnn.training.watch import EVALUATION_LANES, segments_of, watched
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from charrnn.generation.sample import Request, Sampling
 WITH_TORCH = """
 import sys, numpy as np, torch
 from pathlib import Path
-from charrnn.checkpoint import read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.model.network import CharRNN
 checkpoint = read_checkpoint(Path(sys.argv[1]))
 network = CharRNN(checkpoint.config, len(checkpoint.vocabulary))

@@ -19,9 +19,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from charrnn.config import CELL_GATES, RunConfig
+from charrnn.learning.learner import Learner
+from charrnn.model.machine import best_precision, set_up_process
 from charrnn.text.lanes import Lanes
-from charrnn.training.learner import Learner
-from charrnn.training.machine import best_precision, set_up_process
 
 
 def settings(cell: str, hidden: int, batch_size: int) -> RunConfig:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, read_checkpoint
 from charrnn.errors import MissingInputError, SettingsError
 from charrnn.evaluation.adapt import adapt
 from charrnn.evaluation.choices import Chosen, choose
@@ -27,9 +26,10 @@ from charrnn.evaluation.score import Score, Scored, score_stream, summed
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
 from charrnn.generation.sample import Request, Sample, Sampling
+from charrnn.runs.checkpoint import Checkpoint, read_checkpoint
+from charrnn.runs.folder import find_model
 from charrnn.text.corpus import source_of
 from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
-from charrnn.training.run import find_model
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN, TorchReader
@@ -230,8 +230,8 @@ class LanguageModel:
     @cached_property
     def torch_reader(self) -> "TorchReader":
         """The network in torch, for devices, long texts and gradients."""
+        from charrnn.model.machine import usable_device
         from charrnn.model.network import open_reader
-        from charrnn.training.machine import usable_device
 
         c = self.checkpoint
         return open_reader(c.config, len(c.vocabulary), c.calibrated, usable_device(self.device))

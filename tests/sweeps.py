@@ -34,13 +34,16 @@ import numpy as np
 import torch
 
 from charrnn import files
-from charrnn.checkpoint import read_checkpoint
 from charrnn.cli import app, tables
 from charrnn.config_file import read_config_file
 from charrnn.errors import CharrnnError
-from charrnn.report import events
+from charrnn.learning import learner, watch
+from charrnn.planning import plan
+from charrnn.runs import folder as run_folder
+from charrnn.runs import record as run_record
+from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.text import survey
-from charrnn.training import learner, loop, plan, run, session, watch
+from charrnn.training import loop, session
 
 TEXT = "the quick brown fox jumps over the lazy dog; " * 14  # 630 characters: a tenth is held out
 FLAGS = [
@@ -178,12 +181,12 @@ def record(folder):
 
 def newest(folder):
     """The step of the newest checkpoint."""
-    return max((step for step, _ in run.Run(folder / "r").steps()), default=None)
+    return max((step for step, _ in run_folder.Run(folder / "r").steps()), default=None)
 
 
 def outcome(folder):
     """Everything a run leaves behind, without what a clock put there."""
-    checkpoint = read_checkpoint(run.Run(folder / "r").steps()[0][1], training=True)
+    checkpoint = read_checkpoint(run_folder.Run(folder / "r").steps()[0][1], training=True)
     kept = [
         {key: value for key, value in event.items() if key not in CLOCKS}
         for event in record(folder)
@@ -275,8 +278,12 @@ class Places:
 
     def __init__(self):
         self.now, self.counts = [""], Counter()
-        named = [(run.Run, "save", "save"), (run.Run, "save_best", "best"), (events, "append_line", "append")]
-        named += [(events.RunRecord, "wind_back", "wind"), (session, "write_config_file", "config")]
+        named = [
+            (run_folder.Run, "save", "save"),
+            (run_folder.Run, "save_best", "best"),
+            (run_record, "append_line", "append"),
+        ]
+        named += [(run_record.RunRecord, "wind_back", "wind"), (session, "write_config_file", "config")]
         for owner, name, label in [*named, (loop, "write_config_file", "config again")]:
             self._mark(owner, name, label)
 
@@ -413,7 +420,7 @@ def crash_trial(lab, begin, place, k, name, kind, lasting):
     must(child.heard(), "the fault was not reached")
     code = child.wait()
     is_whole(folder)
-    kept, loaded = newest(folder), run.Run(folder / "r").newest_good(lambda text: must(False, text))
+    kept, loaded = newest(folder), run_folder.Run(folder / "r").newest_good(lambda text: must(False, text))
     must((kept is None) == (loaded is None), "no checkpoint loads")
     if kind in DEATHS:
         must(code == 128 + signal.SIGKILL, f"it did not die, but ended with {code}")
@@ -708,7 +715,7 @@ def in_place(path, content):
 
 def control(lab, options):
     """Each sabotage must be noticed by at least one of a few trials of its sweep."""
-    from charrnn import checkpoint
+    from charrnn.runs import checkpoint
 
     restore, masks = learner.Learner.restore, learner.Learner._masks
 

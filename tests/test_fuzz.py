@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.cli.info import facts, facts_table
 from charrnn.config import (
     RunConfig,
@@ -25,7 +24,8 @@ from charrnn.config import (
 from charrnn.config_file import CALL_SETTINGS, read_config_file, take_call_settings
 from charrnn.errors import CharrnnError
 from charrnn.model.numpy_network import NumpyNetwork
-from charrnn.report.events import Reached, RunRecord
+from charrnn.runs.checkpoint import read_checkpoint
+from charrnn.runs.record import Reached, RunRecord
 
 SOME, MANY = 150, 50_000
 SLOWEST = 10.0  # seconds for one example, on a machine that does something else meanwhile

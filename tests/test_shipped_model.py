@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.runs.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "checkpoints" / "shakespeare" / "best.safetensors"

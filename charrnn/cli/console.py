@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn.errors import ReaderGoneError, StorageError
-from charrnn.report.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
-from charrnn.report.visible import visible
+from charrnn.runs.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
+from charrnn.text.visible import visible
 
 if TYPE_CHECKING:
     from charrnn.evaluation.score import Scored

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.cli.console import ResultStream, say, takes_colours
-from charrnn.report.visible import visible
+from charrnn.text.visible import visible
 
 if TYPE_CHECKING:
     from charrnn.cli.subjects import Subject

@@ -10,7 +10,7 @@ import typer
 from charrnn.cli.options import Checkpoints, Model
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint
+    from charrnn.runs.checkpoint import Checkpoint
     from charrnn.text.vocabulary import Vocabulary
 
 

@@ -28,7 +28,7 @@ def find_run(run: str | None, checkpoints: Path) -> Path:
     from os.path import getmtime, lexists
 
     from charrnn.errors import MissingInputError, unreadable
-    from charrnn.report.events import METRICS
+    from charrnn.runs.record import METRICS
 
     try:
         if run is None:

@@ -51,7 +51,7 @@ def plot(
     from charrnn.files import write_whole
     from charrnn.report.charts import standalone
     from charrnn.report.curves import charts
-    from charrnn.report.visible import visible
+    from charrnn.text.visible import visible
 
     if svg is not None and (as_json or not Path(svg).name):
         why = "--json prints numbers" if as_json else f"{svg!r} is no file name"
@@ -80,7 +80,7 @@ def plot(
 def curves_of(folder: Path, against: "Against") -> "Curves":
     """What a run recorded. How much an epoch is, only its checkpoints know: one is read where it counts."""
     from charrnn.report.curves import curves
-    from charrnn.report.events import RunRecord
+    from charrnn.runs.record import RunRecord
 
     events = RunRecord(folder).read()
     symbols, unit = in_checkpoint(folder) if against == "symbols" else (None, in_config(folder))
@@ -89,9 +89,9 @@ def curves_of(folder: Path, against: "Against") -> "Curves":
 
 def in_checkpoint(folder: Path) -> tuple[int, str]:
     """How many symbols a run reads in an epoch, and what they are."""
-    from charrnn.checkpoint import read_checkpoint
     from charrnn.errors import MissingInputError
-    from charrnn.training.run import Run
+    from charrnn.runs.checkpoint import read_checkpoint
+    from charrnn.runs.folder import Run
 
     model = Run(folder).model()
     if model is None:

@@ -38,7 +38,7 @@ def report(
     from charrnn.errors import OutputError, SettingsError
     from charrnn.files import write_whole
     from charrnn.report.page import page
-    from charrnn.study import study
+    from charrnn.report.study import study
 
     if output is not None and not Path(output).name:
         raise SettingsError("there is no page to write", f"{output!r} is no file name", "name a file")

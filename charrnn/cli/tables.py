@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from charrnn.config import Wish
     from charrnn.evaluation.compare import Passage
     from charrnn.evaluation.score import Score
-    from charrnn.progress import Progress
+    from charrnn.planning.preparation import Preparation
+    from charrnn.runs.progress import Progress
     from charrnn.text.corpus import Corpus
     from charrnn.text.examination import Examination
     from charrnn.training.loop import Loop
-    from charrnn.training.preparation import Preparation
 
 
 ANSWERS = ("exact_match", "accuracy")  # figures of texts with answers
@@ -48,7 +48,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
 def validation_rows(p: "Progress", corpus: "Corpus") -> list[tuple[str, str]]:
     """The best score of a run, and what n-grams and compressors get on what was watched of the validation part."""
     from charrnn.evaluation.baselines import baselines
-    from charrnn.training.watch import watched
+    from charrnn.evaluation.held_out import watched
 
     assert p.best_nats is not None
     assert p.validation_nats is not None

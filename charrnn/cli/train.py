@@ -12,9 +12,9 @@ from charrnn.cli import options as o
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
-    from charrnn.report.events import Listener
+    from charrnn.planning.preparation import Request
+    from charrnn.runs.events import Listener
     from charrnn.training.interruption import Interruption
-    from charrnn.training.preparation import Request
 
 STARTED = clock.monotonic()  # a --time counts from when the command was called, not from when torch was loaded
 
@@ -107,7 +107,7 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
             check_texts(wish)
 
         from charrnn.cli.console import say
-        from charrnn.training.preparation import Request
+        from charrnn.planning.preparation import Request
 
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
         tell = (lambda text: None) if given["quiet"] or rank else say
@@ -144,7 +144,7 @@ def place() -> tuple[int, int, int]:
 def follow(request: "Request", interruption: "Interruption", where: tuple[int, int, int]) -> None:
     """Train as one of several processes that is not the first: nothing is written, and only its own loss is said."""
     from charrnn.errors import CharrnnError, LostProcessError
-    from charrnn.training.distributed import joined
+    from charrnn.learning.distributed import joined
     from charrnn.training.session import opened
 
     try:
@@ -162,7 +162,7 @@ def learn(
     """Run the training to its end, with a table at the close."""
     from charrnn.cli.console import say
     from charrnn.cli.tables import closing_table
-    from charrnn.training.distributed import joined
+    from charrnn.learning.distributed import joined
     from charrnn.training.session import opened
 
     listener = view(given["as_json"], given["quiet"])
@@ -184,9 +184,9 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
 
     from charrnn.cli.console import print_result
     from charrnn.cli.tables import config_lines, cost_table
+    from charrnn.planning.preparation import prepare
     from charrnn.text.corpus import source_of
     from charrnn.text.examination import examine
-    from charrnn.training.preparation import prepare
 
     preparation = prepare(request, measure=not print_config)
     if print_config:

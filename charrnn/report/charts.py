@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from charrnn.report.legend import legend, shortened
 from charrnn.report.markup import inert
 from charrnn.report.scales import Axis, Point, axis, clipped, finite, strokes, thinned, usable, worth_seeing
-from charrnn.report.visible import visible
+from charrnn.text.visible import visible
 
 # Eight colours each, told apart also without red, green or blue cones; contrast at least 3.1 on white, 4.2 on #111.
 LIGHT = ("#324a9d", "#fb2e0d", "#00897e", "#48184c", "#4c4a47", "#3997e5", "#e75ab0", "#74853d")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from charrnn.report.visible import visible
+from charrnn.text.visible import visible
 
 NAMES = {"\n": "\u21b5", " ": "\u2423", "\t": "\u21e5", "": "\u23ce"}  # of symbols that show nothing by themselves
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig
 from charrnn.errors import CharrnnError, OutputError, StorageError
-from charrnn.progress import CorpusFacts, Progress
-from charrnn.report.events import Listener, Notice, Saved
+from charrnn.learning.distributed import ALONE, Group
+from charrnn.learning.learner import Learner
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.events import Listener, Notice, Saved
+from charrnn.runs.folder import Run
+from charrnn.runs.progress import CorpusFacts, Progress
 from charrnn.text.corpus import Corpus
-from charrnn.training.distributed import ALONE, Group
-from charrnn.training.learner import Learner
-from charrnn.training.run import Run
 
 RETRY_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
 

@@ -12,22 +12,22 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from charrnn.checkpoint import Arrays
 from charrnn.config import RunConfig, parse_duration
 from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageError
-from charrnn.progress import Progress
-from charrnn.report.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
+from charrnn.learning.distributed import Group
+from charrnn.learning.learner import Learner
+from charrnn.learning.watch import live_sample, validate
+from charrnn.planning.plan import Cost, replan
+from charrnn.runs.checkpoint import Arrays
+from charrnn.runs.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
+from charrnn.runs.folder import Run
+from charrnn.runs.progress import Progress
 from charrnn.text.batches import RecordBatches, windows_of
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
-from charrnn.training.distributed import Group
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
-from charrnn.training.learner import Learner
-from charrnn.training.plan import Cost, replan
-from charrnn.training.run import Run
-from charrnn.training.watch import live_sample, validate
 
 REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps
 REPLANS = 8  # in a run with a time limit

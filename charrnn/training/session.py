@@ -12,24 +12,25 @@ from contextlib import ExitStack, contextmanager
 import torch
 
 from charrnn import __version__
-from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig, Wish
 from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import SettingsError
-from charrnn.progress import Progress
-from charrnn.report import tensorboard
-from charrnn.report.events import Event, Listener, Notice, Reached, RunRecord, Started
+from charrnn.learning.distributed import ALONE, Group
+from charrnn.learning.learner import Learner
+from charrnn.model.machine import check_precision, computes, set_up_process, usable_device
+from charrnn.planning.preparation import Preparation, Request, corpus_of, count_parameters, prepare, stem
+from charrnn.planning.settings import absolute
+from charrnn.planning.transfer import adapted_weights
+from charrnn.runs import tensorboard
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.events import Event, Listener, Notice, Started
+from charrnn.runs.folder import Run, claimed, run_folder
+from charrnn.runs.progress import Progress
+from charrnn.runs.record import Reached, RunRecord
 from charrnn.text.corpus import Corpus
-from charrnn.training.distributed import ALONE, Group
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
-from charrnn.training.learner import Learner
 from charrnn.training.loop import Loop
-from charrnn.training.machine import check_precision, computes, set_up_process, usable_device
-from charrnn.training.preparation import Preparation, Request, corpus_of, count_parameters, prepare, stem
-from charrnn.training.run import Run, claimed, run_folder
-from charrnn.training.settings import absolute
-from charrnn.training.transfer import adapted_weights
 
 # Where a run computes and how it is watched may change between its sessions; what it learns may not.
 MAY_CHANGE = frozenset({"device", "threads", "save_every", "keep", "corpus"})

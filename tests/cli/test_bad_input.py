@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TINY = "--hidden 12 --embedding 4 --batch-size 2 --seq-length 8 --precision float32 --eval-every 100000 --name"

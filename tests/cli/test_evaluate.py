@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.runs.checkpoint import read_checkpoint
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
 KEYS = {

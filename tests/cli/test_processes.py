@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.cli.train import place as place_of_process
+from charrnn.runs.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found through /proc")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
 TINY = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--precision", "float32"]
@@ -374,7 +374,7 @@ def test_a_link_in_a_run_never_leads_a_writer_outside(door, tmp_path):
 READERS = """
 import contextlib, io, json, sys, time
 from pathlib import Path
-from charrnn.checkpoint import read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.cli.info import facts
 from charrnn.cli.models import open_model
 

@@ -6,10 +6,10 @@ import pytest
 
 from charrnn.cli.tables import validation_rows
 from charrnn.evaluation.baselines import baselines
-from charrnn.progress import Progress
+from charrnn.evaluation.held_out import EVALUATED
+from charrnn.runs.progress import Progress
 from charrnn.text.corpus import Corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
-from charrnn.training.watch import EVALUATED
 
 REACHED = Progress(step=9, evaluated_step=9, validation_nats=2 * math.log(2), best_nats=math.log(2), best_step=3)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 
 TINY = ["--hidden", "16", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--precision", "float32"]
 

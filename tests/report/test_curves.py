@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from charrnn.report.charts import svg
 from charrnn.report.curves import Curves, between, charts, curves, number
-from charrnn.report.events import Evaluated, Finished, Notice, RunRecord, Sampled, Trained
+from charrnn.runs.events import Evaluated, Finished, Notice, Sampled, Trained
+from charrnn.runs.record import RunRecord
 
 LN2 = math.log(2)
 

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.config import RunConfig, Wish
 from charrnn.errors import OutputError, StorageError
-from charrnn.progress import Progress
-from charrnn.report.events import Finished, Notice, Saved
+from charrnn.learning.learner import Learner
+from charrnn.planning.preparation import Request
+from charrnn.runs.checkpoint import read_checkpoint
+from charrnn.runs.events import Finished, Notice, Saved
+from charrnn.runs.folder import BEST, Run
+from charrnn.runs.progress import Progress
 from charrnn.text.corpus import build_corpus
 from charrnn.training import keeper as keeper_module
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import RETRY_SECONDS, Keeper
-from charrnn.training.learner import Learner
-from charrnn.training.preparation import Request
-from charrnn.training.run import BEST, Run
 from charrnn.training.session import opened
 
 CONFIG = RunConfig(

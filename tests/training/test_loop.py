@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.config import Wish
 from charrnn.language_model import load
-from charrnn.report.events import Evaluated, RolledBack
-from charrnn.training import plan
+from charrnn.learning.learner import Learner
+from charrnn.planning import plan
+from charrnn.planning.plan import Cost
+from charrnn.planning.preparation import Request
+from charrnn.runs.checkpoint import read_checkpoint
+from charrnn.runs.events import Evaluated, RolledBack
 from charrnn.training.interruption import Interruption
-from charrnn.training.learner import Learner
-from charrnn.training.plan import Cost
-from charrnn.training.preparation import Request
 from charrnn.training.session import opened
 
 SIZES = {"hidden": 8, "embedding": 4, "batch_size": 2, "seq_length": 8, "precision": "float32", "threads": 1}

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import read_checkpoint
 from charrnn.config import Wish
 from charrnn.errors import DataError, SettingsError, StoppedError
-from charrnn.training import learner as learner_module
-from charrnn.training import machine, session
+from charrnn.learning import learner as learner_module
+from charrnn.model import machine
+from charrnn.planning.preparation import Request
+from charrnn.runs.checkpoint import read_checkpoint
+from charrnn.training import session
 from charrnn.training.interruption import Interruption
-from charrnn.training.preparation import Request
 from charrnn.training.session import opened
 
 SETTINGS = {

@@ -1,0 +1,148 @@
+"""Everything that a training step changes; one window in, one loss out.
+
+That is: the weights, their average, Adam's moments and the lanes' hidden state. Nothing here knows about clocks, files
+or evaluations. Of several processes each trains its share of the lanes, and all have the same weights.
+
+`tensors` and `restore` are each other's inverse, bit for bit: what they carry is what exact resuming needs.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from charrnn.config import CELL_GATES, RunConfig
+from charrnn.learning.distributed import ALONE, Group
+from charrnn.learning.dropout import UNITS, WEIGHTS, dropout_mask
+from charrnn.learning.optimizer import AdamW, update_average
+from charrnn.learning.schedule import dropout_share, learning_rate
+from charrnn.model.cells import CELLS
+from charrnn.model.network import CharRNN, Masks
+from charrnn.text.lanes import Window
+
+Arrays = dict[str, npt.NDArray[Any]]
+_IGNORED = -100  # a target that is not counted, as cross_entropy has it
+
+
+class Learner:
+    """A network in training. `average` is the network that is evaluated, sampled and shared."""
+
+    def __init__(self, config: RunConfig, symbols: int, group: Group = ALONE) -> None:
+        self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
+        self.group = group
+        self.share = self.group.share(config.batch_size)
+        self.begin()
+
+    def begin(self, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
+        """Everything as before the first step: by the seed alone, or from another model's `weights`."""
+        config = self.config
+        torch.manual_seed(config.seed)
+        self.network = CharRNN(config, self.symbols).to(self.device)
+        if weights is not None:
+            self.network.load_weights(weights)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.replica = self.group.replicated(self.network)
+        self.parameters: list[Tensor] = list(self.network.parameters())
+        self.averages: list[Tensor] = list(self.average.parameters())
+        self.optimizer = AdamW(self.network, config.weight_decay)
+        self.state = self.network.initial_state(self.share.stop - self.share.start)
+        if self.replica is not self.network:
+            # After its first backward pass DDP lays its buckets out anew, and the last bits of a sum over more than two
+            # processes depend on where a gradient lies in them: have that done here, so that resuming changes nothing.
+            nothing = torch.zeros(1, len(self.state[0][0]), dtype=torch.int64, device=self.device)
+            self.replica(nothing, self.state)[0].sum().backward()
+
+    def step(self, window: Window, index: int) -> tuple[Tensor, Tensor]:
+        """Learn from one window as step `index`; returns (mean loss in nats, gradient norm before clipping).
+
+        The hidden state is carried from window to window and cut from the graph: truncated backpropagation through
+        time (Williams and Peng 1990). Lanes that start over start from zeros.
+        """
+        lanes = window.inputs.shape[1]
+        share = self.group.share(lanes)
+        targets = window.targets if window.counted is None else np.where(window.counted, window.targets, _IGNORED)
+        inputs, wanted = (self._to_device(ids[:, share]) for ids in (window.inputs, targets))
+        if window.fresh.all():
+            self.state = self.network.initial_state(share.stop - share.start)
+        elif window.fresh.any():
+            kept = self._to_device(~window.fresh[share]).to(self.state[0][0].dtype)[:, None]
+            self.state = [tuple(part * kept for part in layer) for layer in self.state]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            logits, state = self.replica(inputs, self.state, self._masks(index, lanes, share))
+        every = window.counted is None
+        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="mean" if every else "sum")
+        if window.counted is not None:  # the mean over all processes, of which each may count another number
+            loss = loss * (self.group.size / max(1, int(window.counted.sum())))
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = self._descend(index)
+        self.state = [tuple(part.detach().float() for part in layer) for layer in state]
+        if lanes != self.config.batch_size:  # a batch of short records, which ends with its only window
+            self.state = self.network.initial_state(self.share.stop - self.share.start)
+        return self.group.mean(loss.detach()), norm
+
+    def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:
+        """Dropout's masks of step `index`, one pair for each layer, of this process's `own` lanes."""
+        c, share = self.config, dropout_share(index, start=self.config.dropout_start, steps=self.config.steps)
+        rates = {UNITS: share * c.dropout, WEIGHTS: share * c.weight_drop}
+        shapes = {UNITS: (lanes, c.hidden), WEIGHTS: (CELL_GATES[c.cell] * c.hidden, c.hidden)}
+
+        def mask(layer: int, what: int) -> Tensor | None:
+            if rates[what] == 0:
+                return None
+            drawn = dropout_mask(*shapes[what], rates[what], seed=c.seed, step=index, layer=layer, what=what)
+            return self._to_device(drawn[own] if what == UNITS else drawn)
+
+        return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in range(c.layers)]
+
+    def _descend(self, index: int) -> Tensor:
+        """Clip the gradients (Pascanu et al. 2013), follow them, update the average; returns their norm before."""
+        config = self.config
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.clip)
+        rate = learning_rate(index, peak=config.learning_rate, warmup=config.warmup, steps=config.steps)
+        self.optimizer.step(rate)
+        update_average(self.averages, self.parameters, decay=config.ema, step=index)
+        return norm
+
+    def tensors(self) -> Arrays:
+        """All of it but the average, as CPU arrays that no later step changes."""
+        found: dict[str, Tensor] = {}
+        for name, parameter in self.network.named_parameters():
+            found[f"weights.{name}"] = parameter.detach()
+            for moment, tensor in self.optimizer.moments(parameter).items():
+                found[f"{moment}.{name}"] = tensor
+        for index, layer in enumerate(self.state):
+            for part, tensor in zip(CELLS[self.config.cell].state_names, layer, strict=True):
+                found[f"state.{index}.{part}"] = self.group.lanes(tensor)
+        return {name: tensor.cpu().numpy().copy() for name, tensor in found.items()}
+
+    def restore(
+        self, tensors: Mapping[str, npt.NDArray[Any]], average: Mapping[str, npt.NDArray[Any]], step: int
+    ) -> None:
+        """Become the learner that had made `step` steps when `tensors` and its average were taken."""
+        self.network.load_weights({name: tensors[f"weights.{name}"] for name in average})
+        self.average.load_weights(average)
+        for name, parameter in self.network.named_parameters():
+            for moment, tensor in self.optimizer.moments(parameter).items():
+                tensor.copy_(torch.from_numpy(tensors[f"{moment}.{name}"]))
+        self.optimizer.resume(step)
+        names = CELLS[self.config.cell].state_names
+        self.state = [
+            tuple(self._to_device(tensors[f"state.{index}.{part}"][self.share]) for part in names)
+            for index in range(self.config.layers)
+        ]
+
+    def average_weights(self) -> Arrays:
+        """The averaged weights by name, as arrays that no later step changes."""
+        return {name: array.copy() for name, array in self.average.weights().items()}
+
+    def _to_device(self, array: npt.NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        if self.device.type != "cuda":
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)

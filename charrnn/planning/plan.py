@@ -1,0 +1,143 @@
+"""Seconds -> steps: the only place where a clock decides how long a run is, and it decides before the first step.
+
+A throw-away learner makes steps for about a second and scores some of the validation part; what a step and an
+evaluation cost gives the number of steps that fit. The number is recorded, so resuming never looks at a clock. While a
+run with a time limit is under way, `replan` corrects the number now and then, as machines change their speed.
+"""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn.config import LARGEST, RunConfig, Wish, parse_duration
+from charrnn.errors import SettingsError
+from charrnn.evaluation.held_out import SHORTEST, reading
+from charrnn.learning.distributed import ALONE, Group
+from charrnn.learning.learner import Learner
+from charrnn.learning.watch import validate
+from charrnn.planning.settings import DEFAULT_SECONDS, Choices
+from charrnn.text.batches import windows_of
+from charrnn.text.corpus import Corpus
+
+EVALUATIONS = 8
+EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
+CLOSING_SECONDS = 3.5  # the last save, n-grams and compressors (of about a million symbols) and leaving
+MARGIN = 0.98  # of the time left, for steps slower than those measured
+_WARM, _SECONDS, _MOST = 4, 1.0, 200
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What was measured: seconds of one step, and of one evaluation."""
+
+    step: float
+    evaluation: float
+
+
+def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
+    """Make a few throw-away steps and a short evaluation; what rank 0 saw counts."""
+    learner = Learner(config, len(corpus.vocabulary), group)
+    windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length, config.seed)
+    times: list[float] = []
+    began = time.monotonic()
+    while len(times) < _WARM + 2 or group.first(lambda: len(times) < _MOST and time.monotonic() - began < _SECONDS):
+        before = time.monotonic()
+        learner.step(windows.window(len(times)), len(times))[0].item()
+        times.append(time.monotonic() - before)
+    step = statistics.fmean(sorted(times[_WARM:])[: max(1, len(times) * 9 // 10)])
+    before = time.monotonic()
+    if len(corpus.validation) > 1:
+        validate(learner.average, corpus, group, most=SHORTEST)
+    longer = reading(corpus) / max(1, reading(corpus, SHORTEST))
+    return group.first(lambda: Cost(step, longer * (time.monotonic() - before)))
+
+
+def needs_measuring(wish: Wish) -> bool:
+    """Whether any wish is in seconds: a time, no length at all, or a duration between evaluations."""
+    durations = any(isinstance(wish.get(key), str) for key in ("eval_every", "sample_every"))
+    return durations or (wish.get("steps") is None and wish.get("epochs") is None)
+
+
+def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, seconds_left: float) -> RunConfig:
+    """Fill in everything that is counted in steps. `cost` may be None if nothing was asked for in seconds."""
+    values = dict(choices.values)
+    windows = windows_of(corpus.train, corpus.vocabulary, values["batch_size"], values["seq_length"]).windows
+    values["steps"] = _length(choices, wish, windows, cost, seconds_left)
+    number = evaluations(cost, values["steps"])
+    if wish.get("warmup") is None:
+        values["warmup"], choices.reasons["warmup"] = min(100, values["steps"] // 10), "a tenth, at most 100 steps"
+    each = math.ceil(values["steps"] / number)
+    values["eval_every"] = _in_steps(wish.get("eval_every"), cost, each)
+    values["sample_every"] = _in_steps(wish.get("sample_every"), cost, values["eval_every"])
+    values.setdefault("save_every", "5m")
+    for key in ("eval_every", "sample_every", "save_every"):
+        if wish.get(key) is None:
+            choices.reasons[key] = f"{number} evaluations" if key == "eval_every" else "and at every evaluation"
+    choices.values |= {key: values[key] for key in choices.reasons}
+    return RunConfig.model_validate(values)
+
+
+def evaluations(cost: Cost | None, steps: int) -> int:
+    """How many times to evaluate in a run of `steps` steps."""
+    if cost is None or cost.evaluation == 0:
+        return min(EVALUATIONS, steps)
+    affordable = EVALUATION_SHARE * steps * cost.step / cost.evaluation
+    return min(steps, max(1, min(EVALUATIONS, math.floor(affordable))))
+
+
+def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fixed: bool = False) -> RunConfig:
+    """`config` with the number of steps that ends in time, seen from `step`; unchanged where that differs by under 1 %.
+
+    A rest of twice or half the planned length also gets its evaluations spread anew, unless their interval is `fixed`.
+    A run at its end goes on only if most of its time is left: the machine was busy when it was measured.
+    """
+    left = config.steps - step
+    fit = fitting(cost, seconds_left, config.eval_every)
+    if abs(fit - left) < 0.01 * config.steps or (left == 0 and fit <= step):
+        return config
+    if fixed or left / 2 < fit < 2 * left:
+        return config.model_copy(update={"steps": step + fit})
+    fit = fitting(cost, seconds_left, None)
+    each = math.ceil(fit / evaluations(cost, fit))
+    sampling = each if config.sample_every == config.eval_every else config.sample_every
+    return config.model_copy(update={"steps": step + fit, "eval_every": each, "sample_every": sampling})
+
+
+def fitting(cost: Cost, seconds: float, eval_every: int | None) -> int:
+    """How many steps fit into `seconds`, evaluating every so many (None: as `evaluations` spreads them)."""
+    room = MARGIN * (seconds - CLOSING_SECONDS - cost.evaluation)  # the last one is always made
+    if eval_every is not None:
+        return max(1, int(room / (cost.step + cost.evaluation / eval_every)))
+    return max(1, int((room - min(EVALUATIONS * cost.evaluation, EVALUATION_SHARE * room)) / cost.step))
+
+
+def _length(choices: Choices, wish: Wish, windows: int, cost: Cost | None, seconds_left: float) -> int:
+    if wish.get("steps") is not None:
+        return int(wish.get("steps"))
+    if wish.get("epochs") is not None:
+        return _bounded(float(wish.get("epochs")) * windows)
+    assert cost is not None
+    asked, timed = wish.get("eval_every"), wish.get("time") is not None
+    every = None if asked is None else _in_steps(asked, cost, 1)
+    fit = _bounded(fitting(cost, seconds_left if timed else DEFAULT_SECONDS, every))
+    if timed:
+        choices.reasons["steps"] = f"what fits into --time at {1000 * cost.step:.1f} ms a step"
+        return fit
+    cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; --time 10m learns longer"
+    choices.reasons["steps"] = cap
+    return min(fit, _bounded(choices.epochs * windows))
+
+
+def _bounded(steps: float) -> int:
+    if steps > LARGEST:
+        raise SettingsError(f"that would be {steps:.3g} steps", "", f"ask for at most {LARGEST:,}")
+    return max(1, round(steps))
+
+
+def _in_steps(asked: Any, cost: Cost | None, default: int) -> int:
+    if isinstance(asked, str):
+        assert cost is not None
+        return _bounded(parse_duration(asked) / cost.step)
+    return _bounded(asked or default)

@@ -1,0 +1,166 @@
+"""What a new run will be, before its first step: its text, everything chosen for it, and how long it takes.
+
+A `Request` is one call of `train`; a `Preparation` is all that `--dry-run` can say of it. Nothing is written here. With
+several processes each reads the text, rank 0 chooses and plans, and all must have read the same.
+"""
+
+import math
+import os
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from charrnn.config import RunConfig, Wish, parameter_shapes
+from charrnn.errors import DataError, SettingsError
+from charrnn.evaluation.baselines import COUNTED_SYMBOLS
+from charrnn.learning.distributed import ALONE, Group
+from charrnn.model.machine import check_precision, peak_memory, set_up_process
+from charrnn.planning import plan
+from charrnn.planning.settings import HEAVY, Choices, choose_settings
+from charrnn.planning.transfer import adopt_network
+from charrnn.runs.checkpoint import Checkpoint, read_checkpoint
+from charrnn.runs.folder import find_model
+from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
+from charrnn.text.duplicates import SPAN, duplicates
+from charrnn.text.reading import COMPRESSED
+from charrnn.text.survey import Tell
+from charrnn.text.vocabulary import Vocabulary
+
+SAVING = 5  # copies of the weights, measured
+COUNTING = 100  # bytes for each counted symbol, with what compressors take beside it, measured
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of `train`: what is wished, and where it goes."""
+
+    wish: Wish
+    checkpoints: Path
+    name: str | None = None
+    resume: bool = False
+    init_from: str | None = None
+    began: float = field(default_factory=time.monotonic)  # a --time counts from here
+    cache: Path | None = None  # where large texts are kept encoded; None: in memory
+    tell: Tell = lambda text: None  # how far the reading of a large text is
+    tensorboard: bool = False  # whether its curves are written, too
+
+
+@dataclass
+class Preparation:
+    """A new run before its first step: what was read, chosen and planned."""
+
+    corpus: Corpus
+    choices: Choices
+    config: RunConfig
+    cost: plan.Cost | None
+    notices: list[str]
+    source: Checkpoint | None = None  # whose weights to start from
+    measured_memory: int = 0  # bytes, after the throw-away steps
+
+    @property
+    def memory(self) -> int:
+        """Bytes resident at the peak of the run.
+
+        What the throw-away steps and their evaluation took is measured; copying the weights and moments for a save
+        and counting n-grams for the closing table come on top.
+        """
+        counting = COUNTING * min(len(self.corpus.train), COUNTED_SYMBOLS)
+        return self.measured_memory + SAVING * 4 * self.parameters + counting
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the network has."""
+        return count_parameters(self.config, self.corpus.vocabulary)
+
+
+def stem(wish: Wish) -> str:
+    """What to call a run that nobody named: after its first text."""
+    corpus = wish.get("corpus")
+    if not corpus:
+        return "run"
+    if corpus[0] == "-":
+        return "stdin"
+    is_folder = os.path.isdir(corpus[0])  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
+    if is_folder:
+        return Path(corpus[0]).resolve().name
+    file = Path(corpus[0])
+    return Path(file.stem).stem if file.suffix in COMPRESSED else file.stem
+
+
+def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) -> Preparation:
+    """Read the text, choose what was not asked for and plan the length; writes nothing.
+
+    A few throw-away steps are made where the length depends on what a step costs, or where asked to `measure`.
+    """
+    wish = request.wish
+    corpus, choices, notices, source = group.each(lambda: _read_and_choose(request, group))
+    fingerprint = group.first(lambda: corpus.fingerprint)
+    group.each(lambda: _check_same_text(corpus, fingerprint))
+    choices = group.first(lambda: choices)
+    set_up_process(choices.values["threads"])
+    cell = choices.values.get("cell", RunConfig.model_fields["cell"].default)
+    group.each(lambda: check_precision(choices.values["device"], choices.values["precision"], cell))
+    cost, needed = None, plan.needs_measuring(wish)
+    if needed or measure:
+        unplanned = {"steps": 10**6, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
+        cost = plan.measure(RunConfig.model_validate(choices.values | unplanned), corpus, group)
+    left = (wish.get("time") or 0.0) - (time.monotonic() - request.began)
+    config = group.first(lambda: plan.complete(choices, wish, corpus, cost if needed else None, left))
+    prepared = Preparation(corpus, choices, config, cost, notices, source, peak_memory())
+    if prepared.parameters > HEAVY * len(corpus.train):
+        each = prepared.parameters // len(corpus.train)
+        what = f"warning: {each:,} weights for each of {len(corpus.train):,} training symbols"
+        notices.append(f"{what}: such a network learns the text by heart; more text or a lower --hidden helps")
+    return prepared
+
+
+def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, list[str], Checkpoint | None]:
+    wish = request.wish
+    if not wish.get("corpus"):
+        raise SettingsError("no CORPUS given", "", "name a text, as in: charrnn train corpus.txt")
+    if "-" in wish.get("corpus") and group.size > 1:
+        raise SettingsError("- cannot be read by several processes", "", "write the text to a file first")
+    source = read_checkpoint(find_model(request.init_from, request.checkpoints)) if request.init_from else None
+    if source:
+        adopt_network(wish, source.config)
+    corpus, share, notices = corpus_of(wish.values, request)
+    notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]
+    choices = choose_settings(wish, corpus, share, group.size)
+    group.share(choices.values["batch_size"])
+    return corpus, choices, notices, source
+
+
+def flattered(corpus: Corpus, part: str) -> str | None:
+    """What to say of a held-out part of which some stands in the training part too."""
+    found, of = duplicates(corpus.train, corpus.part(part), corpus.vocabulary)
+    what = "records" if corpus.vocabulary.end is not None else f"passages of {SPAN} symbols"
+    share = f"{found:,} of {of:,} {what} in the {part} part" if found else None
+    return share and f"{share} stand in the training part too: its score flatters"
+
+
+def _check_same_text(corpus: Corpus, fingerprint: str) -> None:
+    if corpus.fingerprint != fingerprint:
+        what = f"the text on {platform.node()} is not the one that the first process reads"
+        raise DataError(what, "all processes of a run learn the same", "copy it to every machine")
+
+
+def corpus_of(
+    values: Mapping[str, Any], request: Request, known: tuple[Vocabulary, str] | None = None
+) -> tuple[Corpus, float, list[str]]:
+    """The corpus that a wish or a recorded configuration names."""
+    return read_corpus(
+        source_of(values),
+        split_of(values),
+        min_count=values.get("min_count"),
+        known=known,
+        cache=request.cache,
+        tell=request.tell,
+    )
+
+
+def count_parameters(config: RunConfig, vocabulary: Vocabulary) -> int:
+    """How many weights a network of this configuration has."""
+    return sum(math.prod(shape) for shape in parameter_shapes(config, len(vocabulary)).values())

@@ -1,0 +1,61 @@
+"""Another model's weights as the start of a new run: fine-tuning.
+
+A network keeps its shape; its vocabulary may grow. Rows of the embedding and the head (and input columns of a one-hot
+network) are carried over by symbol, never by position, so a character keeps its meaning in a new alphabet.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.config import ModelConfig, Wish
+from charrnn.errors import SettingsError
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.text.vocabulary import Vocabulary
+
+SHAPE = ("cell", "layers", "hidden", "embedding", "layer_norm", "residual", "unit")
+
+
+def adopt_network(wish: Wish, config: ModelConfig) -> None:
+    """Ask for the network of `config`.
+
+    Raises:
+        SettingsError: another one is asked for.
+    """
+    for key in SHAPE:
+        asked, has = wish.get(key), getattr(config, key)
+        if asked is not None and asked != has:
+            flag = f"--{key.replace('_', '-')}"
+            raise SettingsError(f"{flag} {asked} differs from the model's {has}", "--init-from keeps the network", "")
+        wish.values[key] = has
+        wish.sources.setdefault(key, "the model of --init-from")
+
+
+def adapted_weights(
+    source: Checkpoint, vocabulary: Vocabulary, fresh: Mapping[str, npt.NDArray[Any]]
+) -> tuple[dict[str, npt.NDArray[Any]], str]:
+    """The weights to start from, and one line saying what was kept; symbols new to the model keep `fresh` rows."""
+    places = {symbol: place for place, symbol in enumerate(source.vocabulary.symbols)}
+    known = [(new, places[symbol]) for new, symbol in enumerate(vocabulary.symbols) if symbol in places]
+    if vocabulary.folds and source.vocabulary.folds:  # unknown characters stay unknown
+        known.append((len(vocabulary.symbols), len(source.vocabulary.symbols)))
+    new, old = (
+        (np.array(column, dtype=np.int64) for column in zip(*known, strict=True))
+        if known
+        else (np.zeros(0, np.int64),) * 2
+    )
+    weights = {name: np.array(array) for name, array in source.weights.items()}
+    for name in ("embedding.weight", "head.weight", "head.bias"):
+        if name in weights:
+            grown = np.array(fresh[name])
+            grown[new] = weights[name][old]
+            weights[name] = grown
+    if not source.config.embedding:
+        name = "layers.0.cell.weight_ih_l0"
+        grown = np.array(fresh[name])
+        grown[:, new] = weights[name][:, old]
+        weights[name] = grown
+    added, gone = len(vocabulary) - len(known), len(source.vocabulary) - len(known)
+    return weights, f"kept the weights of {len(known)} symbols, added {added} new ones, left out {gone} unused ones"

@@ -1,0 +1,204 @@
+"""A trained model -> an account of it: everything that its report shows, found out from its file, its run and its text.
+
+    the record of its run   curves, the ladder
+    the model               its card
+    the model and its text  the baselines, a passage with its surprises and cells, gradients, what a sample copies
+
+What cannot be found out is left out and said: a model can be looked at without its run, and without its text.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import DataError, MissingInputError
+from charrnn.evaluation.alternatives import read
+from charrnn.evaluation.baselines import KNOWING, baselines
+from charrnn.evaluation.gradients import reach
+from charrnn.evaluation.novelty import novelty
+from charrnn.evaluation.properties import texts_of
+from charrnn.evaluation.score import charged
+from charrnn.evaluation.units import activations, meanings
+from charrnn.generation.sample import Sampling
+from charrnn.language_model import LanguageModel
+from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
+from charrnn.report.curves import curves, number
+from charrnn.runs.record import METRICS, RunRecord
+from charrnn.text.corpus import Corpus, recorded_corpus
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+PASSAGE = 1000  # symbols
+PROBABILITIES = 10_000_000  # found out for it; of many thousand words it is shorter
+RUN_UP = 512  # symbols before it, where the text is long enough
+LIKELIEST = 5
+STUDIED = 20_000  # symbols, for the meanings of units and the reach of gradients
+SAMPLE = Sampling(length=2000, temperature=0.8)
+SEED = 1
+SEARCHED = 1 << 24  # symbols of the training text, for what is copied: a quarter of a second each million
+SHOWN = {  # of a cell, by its name
+    "lstm": "Of each unit tanh(c), its memory.",
+    "gru": "Of each unit h, its memory and its output.",
+    "rnn": "Of each unit h.",
+}
+NAMED = 5  # places of a text
+LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, from -1 to 1
+
+
+def study(model: LanguageModel, cache: Path | None = None) -> Account:
+    """The account of `model`; a text of many million symbols is encoded into `cache`, as in training."""
+    account, c = recorded(model), model.checkpoint
+    try:
+        corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, cache)
+    except (MissingInputError, DataError) as error:
+        notice = f"The text that it learnt was not found, and what needs it is left out: {error}."
+        return replace(account, notices=(*account.notices, notice))
+    return with_text(account, model, corpus)
+
+
+def recorded(model: LanguageModel) -> Account:
+    """What the model's file and its run's record say."""
+    c, folder = model.checkpoint, model.path.parent
+    events = RunRecord(folder).read()
+    notices = () if events else (f"There is no {METRICS} beside the model: no curves, and no ladder.",)
+    nats = c.progress.validation_nats
+    return Account(
+        name=folder.resolve().name if events or model.path.name == "best.safetensors" else model.path.stem,
+        card=tuple(card(model)),
+        parameters=c.parameters,
+        bits_per_char=None if nats is None else nats / math.log(2),
+        settings=c.config.model_dump(),
+        curves=curves(events, train_symbols=c.corpus.train_symbols, unit=c.vocabulary.unit) if events else None,
+        rungs=tuple(rungs(events)),
+        notices=notices,
+    )
+
+
+def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
+    """What was trained on what, for how long, and what it reached."""
+    c = model.checkpoint
+    config, p, corpus = c.config, c.progress, c.corpus
+    inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
+    yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {c.parameters:,} parameters"
+    more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
+    yield "learnt", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
+    sizes = f"{corpus.train_symbols:,} training, {corpus.validation_symbols:,} validation"
+    yield "symbols", sizes + (f", {corpus.test_symbols:,} test" if corpus.test_symbols else "")
+    yield "vocabulary", f"{len(c.vocabulary):,} {c.vocabulary.unit}s"
+    yield (
+        "trained",
+        f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:,.0f} s on {config.device}",
+    )
+    if p.validation_nats is not None:
+        yield (
+            "reached",
+            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per character, held out",
+        )
+    yield "made with", ", ".join(f"{key} {value}" for key, value in (c.made_with or {}).items())
+
+
+def rungs(events: list[dict[str, Any]]) -> Iterator[Rung]:
+    """What the run wrote, in order."""
+    for event in events:
+        if event["event"] == "sampled" and isinstance(event.get("text"), str):
+            nats = number(event.get("nats_per_char"))
+            yield Rung(event["step"], None if nats is None else nats / math.log(2), event["text"])
+
+
+def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account:
+    """The same, and what can be found out with the text."""
+    part, split = (corpus.validation, "held-out") if len(corpus.validation) > 1 else (corpus.train, "training")
+    v = model.vocabulary
+    length = max(100, min(PASSAGE, PROBABILITIES // len(v)))
+    first = 1 if v.end_id is not None else beginning(part[: RUN_UP + length], v)
+    last = min(len(part), first + length)
+    return replace(
+        account,
+        baselines=tuple(standing(corpus)) if split == "held-out" and v.answer is None else (),
+        passage=tuple(passage(model, part[:last], first)),
+        where=f"From the {split} text",
+        cells=cells(model, part[:STUDIED], first, last),
+        reach=tuple(reached(model, part[:STUDIED])),
+        copying=copying(model, corpus) if v.answer is None else None,
+    )
+
+
+def standing(corpus: Corpus) -> Iterator[Baseline]:
+    """What others get on the part by which the network was judged."""
+    from charrnn.evaluation.held_out import watched
+
+    for name, bits in baselines(corpus.train, watched(corpus), corpus.vocabulary).items():
+        yield Baseline(name, KNOWING[name], bits)
+
+
+def beginning(ids: Ids, vocabulary: Vocabulary) -> int:
+    """Where a passage begins: after a run-up, with a line if one begins there soon."""
+    first = min(RUN_UP, len(ids) // 3)
+    newline = vocabulary.symbols.index("\n") if "\n" in vocabulary else -1
+    found = np.flatnonzero(ids[first - 1 : first + 200] == newline)
+    return max(1, first + int(found[0]) if len(found) else first)
+
+
+def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
+    """The symbols from `first` on, with their bits and what was likelier."""
+    v = model.vocabulary
+    found = read(model.numpy_network, ids, first, len(ids), LIKELIEST, v.end_id)
+    nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
+    for each, value, counts in zip(found, nats.tolist(), counted(ids, v)[first:].tolist(), strict=True):
+        likeliest = tuple((shown(v, symbol), probability) for symbol, probability in each.likeliest)
+        yield Symbol(shown(v, each.symbol), value / math.log(2) if counts else None, likeliest)
+
+
+def counted(ids: Ids, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+    """Whether each symbol counts in a score: of questions and answers what comes after ANSWER, up to the END."""
+    if vocabulary.answer_id is None:
+        return np.ones(len(ids), dtype=bool)
+    places = np.arange(len(ids))
+    asked, ended = (
+        np.maximum.accumulate(np.where(ids == mark, places, -1)) for mark in (vocabulary.answer_id, vocabulary.end_id)
+    )
+    return np.insert(asked[:-1] > ended[:-1], 0, False)
+
+
+def shown(vocabulary: Vocabulary, symbol: int) -> str:
+    """A symbol by itself: a byte that is no character in hexadecimal, nothing for the end of a record."""
+    if symbol == vocabulary.end_id:
+        return ""
+    return f"\\x{symbol:02x}" if vocabulary.unit == "byte" and symbol > 127 else vocabulary.decode([symbol])
+
+
+def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
+    """What every unit does in the passage, and which of them mean something."""
+    v, network, config = model.vocabulary, model.numpy_network, model.checkpoint.config
+    values = activations(network, ids[:last], v.end_id)[first:]
+    digits = LEVELS[np.clip(np.rint((values + 1) * 7), 0, 14).astype(np.intp)].T
+    found = meanings(network, ids, texts_of(v, ids), v.end_id)
+    units = tuple(Unit(each.unit, each.property, each.correlation) for each in found)
+    return Cells(SHOWN[config.cell], config.hidden, tuple(row.tobytes().decode() for row in digits), units)
+
+
+def reached(model: LanguageModel, ids: Ids) -> list[float]:
+    """How much of the gradient reaches k steps back, as a share of what reaches one step back."""
+    network = model.torch_reader.network
+    norms = reach(network, ids, model.checkpoint.config.seq_length, end_id=model.vocabulary.end_id)
+    return (norms / norms[0]).tolist() if len(norms) and norms[0] > 0 else []
+
+
+def copying(model: LanguageModel, corpus: Corpus) -> Copying:
+    """How much of a sample stands in the training text, and how much of as much held-out text."""
+    v = model.vocabulary
+    written = model.sample(length=SAMPLE.length, temperature=SAMPLE.temperature, seed=SEED).text
+    ids = model.ids(written)
+    held_out = corpus.validation[: len(ids)]
+    searched = corpus.train[:SEARCHED]
+    mine, theirs = novelty(searched, ids), novelty(searched, held_out)
+    before, inside, after = (v.decode(part.tolist()) for part in np.split(ids, [mine.start, mine.start + mine.length]))
+    shares = {n: (mine.shares.get(n), theirs.shares.get(n)) for n in range(4, 13)}
+    how = f"A sample of {len(ids):,} symbols at temperature {SAMPLE.temperature:g}, seed {SEED}."
+    if len(searched) < len(corpus.train):
+        how += f" It is compared with the first {len(searched):,} symbols of the training text."
+    return Copying(how, (before, inside, after), (mine.length, theirs.length), shares)

@@ -1,0 +1,123 @@
+"""What training asks of the process it runs in: threads, a heap that keeps what it has, and how large it became."""
+
+import json
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from charrnn.errors import SettingsError
+from charrnn.model.cells import CELLS
+from charrnn.model.machine import (
+    best_precision,
+    check_precision,
+    computes,
+    peak_memory,
+    set_up_process,
+    usable_device,
+)
+
+MEBIBYTE = 1 << 20
+
+
+def in_a_process(code):
+    """What `code` assigns to `found`, in a process that nothing else has used."""
+    start = "import json, resource\nimport torch\nfrom charrnn.model.machine import peak_memory, set_up_process\n"
+    line = [sys.executable, "-c", start + code + "\nprint(json.dumps(found))"]
+    done = subprocess.run(line, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_peak_memory_grows_by_what_is_used_and_never_shrinks():
+    code = "found = [peak_memory()]\n"
+    code += "used = bytearray(b'x' * (200 << 20))\nfound.append(peak_memory())\n"
+    code += "del used\nfound.append(peak_memory())\n"
+    before, during, after = in_a_process(code)
+    assert before > 50 * MEBIBYTE, "torch alone takes more"
+    assert 195 * MEBIBYTE < during - before < 420 * MEBIBYTE  # the literal and its copy
+    assert after >= during
+
+
+def test_memory_that_was_not_touched_does_not_count():
+    before, after = in_a_process("found = [peak_memory()]\nunused = torch.empty(1 << 28)\nfound.append(peak_memory())")
+    assert after - before < 64 * MEBIBYTE
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_process_computes_on_as_many_threads_as_it_was_told(threads):
+    before = torch.get_num_threads()
+    try:
+        set_up_process(threads)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+FAULTS = """
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(8 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+found = [faults(), faults()]
+set_up_process(1)
+for _ in range(5):  # until the heap has found its places
+    faults()
+found.append(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such knob")
+def test_freed_memory_is_kept_for_the_next_step():
+    """Five times 32 MiB: without being set up the process asks for each page again, afterwards for none."""
+    _, without, kept = in_a_process(FAULTS)
+    assert kept < 200
+    assert without > 5 * kept
+
+
+def test_a_process_is_set_up_also_where_the_c_library_has_no_such_knob(monkeypatch):
+    before = torch.get_num_threads()
+    for failure in (OSError, AttributeError, TypeError):
+
+        def library(name, failure=failure):
+            raise failure
+
+        monkeypatch.setattr("charrnn.model.machine.ctypes.CDLL", library)
+        set_up_process(before)
+    assert torch.get_num_threads() == before
+
+
+def test_peak_memory_is_in_bytes_here():
+    assert peak_memory() > 50 * MEBIBYTE
+
+
+def test_a_device_that_is_not_here_is_refused_with_those_that_are():
+    assert usable_device("cpu") == "cpu"
+    assert usable_device("auto") in ("cpu", "cuda")
+    for device in ("gpu", "cuda:99", "", "cpu:x"):
+        with pytest.raises(SettingsError, match="cannot be used here; choose from cpu"):
+            usable_device(device)
+
+
+def test_precision_is_chosen_with_a_reason():
+    precision, why = best_precision("cpu")
+    assert precision in ("float32", "bfloat16")
+    assert why
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_chosen_can_be_computed_and_what_cannot_is_refused(cell, monkeypatch):
+    assert computes("cpu", "float32", cell)
+    assert computes("cpu", best_precision("cpu")[0], cell)
+    check_precision("cpu", "float32", cell)
+
+    def without(self, *arguments):
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(CELLS[cell], "unroll", without)
+    assert not computes("cpu", "bfloat16", cell)
+    with pytest.raises(SettingsError, match="--precision bfloat16 cannot be used here; this machine has no"):
+        check_precision("cpu", "bfloat16", cell)

@@ -1,0 +1,258 @@
+"""What nobody asked for is chosen with a reason; what somebody asked for is never changed in silence."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.config import RunConfig, Wish
+from charrnn.errors import SettingsError
+from charrnn.model.machine import computes, training_speed, usable_device
+from charrnn.planning import settings as room
+from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, size_for
+from charrnn.text.corpus import Corpus
+from charrnn.text.lanes import Lanes
+from charrnn.text.vocabulary import Vocabulary
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
+CHOSEN = {
+    "validation_fraction", "layers", "hidden", "embedding", "dropout", "weight_drop", "dropout_start",
+    "learning_rate", "device", "precision", "threads", "batch_size", "seq_length",
+}  # fmt: skip
+PLANNED = {"steps": 1, "warmup": 0, "eval_every": 1, "sample_every": 1, "save_every": 1}
+ASKED = {
+    "cell": "gru", "layers": 3, "hidden": 7, "embedding": 0, "dropout": 0.0, "layer_norm": False, "residual": False,
+    "unit": "byte", "validation_fraction": 0.25, "batch_size": 2, "seq_length": 5, "learning_rate": 0.5,
+    "weight_decay": 0.0, "clip": 0.1, "ema": 0.0, "seed": 9, "save_every": "1m", "device": "cpu",
+    "precision": "float32", "threads": 1, "glob": "*.txt", "encoding": "latin-1",
+}  # fmt: skip
+
+NONE = np.zeros(0, np.uint8)
+
+
+def choices(train=100_000, share=0.1, processes=1, speed=5e11, **asked):
+    """What is chosen on a machine of so many floating-point operations a second."""
+    wish = Wish()
+    wish.add({"corpus": ["poem.txt"], **asked}, "flag")
+    corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(100, np.uint8), NONE, "f" * 64)
+    return choose_settings(wish, corpus, share, processes, lambda device, precision, threads: speed)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5, 8, 64, 100])
+def test_every_process_gets_the_same_number_of_lanes_and_none_is_lost(processes):
+    alone, found = choices().values, choices(processes=processes).values
+    assert found["batch_size"] % processes == 0
+    assert 0 <= found["batch_size"] - alone["batch_size"] < processes
+    assert {**found, "batch_size": 0} == {**alone, "batch_size": 0}
+    small = choices(train=2_000, processes=processes, batch_size=10 * processes, seq_length=30).values["batch_size"]
+    assert small % processes == 0 or processes > 2_000 // 30
+
+
+def test_lanes_that_were_asked_for_are_not_rounded():
+    assert choices(processes=3, batch_size=16).values["batch_size"] == 16  # refused where they are shared out
+
+
+def test_the_table_of_sizes_covers_every_text_and_run_from_the_largest_down():
+    rows = [(size.symbols, size.learnt) for size in SIZES]
+    assert rows == sorted(set(rows), reverse=True)
+    assert rows[-1] == (0, 0)
+    assert all((size.symbols, 0) in rows for size in SIZES), "every size must have a row for short runs"
+
+
+@pytest.mark.parametrize("train", TRAIN)
+def test_a_text_of_any_size_gets_a_network_it_can_train(train):
+    found = choices(train)
+    config = RunConfig.model_validate(found.values | PLANNED)
+    assert Lanes(np.zeros(train, np.uint8), config.batch_size, config.seq_length).windows >= 1
+    assert 16 <= config.hidden <= 1024
+    assert 1e-3 <= config.learning_rate <= 2e-2
+    assert config.dropout <= 0.7
+    assert set(found.reasons) == CHOSEN
+    assert all(found.reasons.values())
+
+
+def largest(train, learnt):
+    """The row for a text of `train` symbols in a run that learns from `learnt(row)`."""
+    rows = [size for size in SIZES if size.symbols <= train and size.learnt <= learnt(size)]
+    return max(rows, key=lambda size: (size.symbols, size.learnt))
+
+
+def has(found, row):
+    keys = ("hidden", "embedding", "dropout", "weight_drop", "dropout_start", "learning_rate")
+    return [found.values[key] for key in keys] == [getattr(row, key) for key in keys] and found.epochs == row.epochs
+
+
+@pytest.mark.parametrize("train", TRAIN)
+@pytest.mark.parametrize("speed", [1e9, 1e11, 5e11, 1e14])
+@pytest.mark.parametrize("seconds", [None, 5.0, 95.0, 600.0, 36_000.0])
+def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
+    """A symbol costs 6 operations for each weight: of H units and E inputs an LSTM has 4 H (E + H), its head H V."""
+    work = (seconds or DEFAULT_SECONDS) * speed / 6
+    row = largest(train, lambda size: work / (4 * size.hidden * (size.embedding + size.hidden) + 2 * size.hidden))
+    assert has(choices(train, speed=speed, **({"time": seconds} if seconds else {})), row)
+    assert has(choices(train, speed=speed / 4, processes=4, **({"time": seconds} if seconds else {})), row)
+
+
+@pytest.mark.parametrize("train", TRAIN)
+@pytest.mark.parametrize("epochs", [0.5, 3.0, 12.0, 100.0])
+def test_a_number_of_readings_asks_for_the_same_network_on_any_machine(train, epochs):
+    row = largest(train, lambda size: epochs * train)
+    found = [choices(train, speed=speed, epochs=epochs) for speed in (1.0, 1e15)]
+    assert found[0] == found[1]
+    assert has(found[0], row)
+
+
+@pytest.mark.parametrize("train", TRAIN)
+@pytest.mark.parametrize("steps", [1, 1000, 100_000])
+@pytest.mark.parametrize("asked", [{}, {"batch_size": 100}, {"seq_length": 10}])
+def test_so_does_a_number_of_steps(train, steps, asked):
+    row = largest(train, lambda s: steps * asked.get("batch_size", s.lanes) * asked.get("seq_length", s.window))
+    assert has(choices(train, speed=0.0, steps=steps, **asked), row)
+
+
+@pytest.mark.parametrize("steps", [1, 500, 800, 2000, 5000])
+def test_on_a_gpu_a_step_is_as_large_as_it_is_there(monkeypatch, steps):
+    monkeypatch.setattr(room, "usable_device", lambda device: "cuda")
+    monkeypatch.setattr(room, "best_precision", lambda device: ("bfloat16", "a GPU has it"))
+    found = choices(1_000_000, speed=0.0, steps=steps).values
+    row = largest(1_000_000, lambda size: steps * 64 * 128)
+    assert (found["hidden"], found["weight_drop"], found["learning_rate"]) == (
+        row.hidden, row.weight_drop, row.learning_rate
+    )  # fmt: skip
+    assert (found["batch_size"], found["seq_length"]) == (64, 128)
+
+
+def test_the_machine_is_measured_only_where_the_table_depends_on_it():
+    def refuse():
+        raise AssertionError("measured")
+
+    wish = Wish()
+    wish.add({"time": 60.0}, "flag")
+    (row,) = (size for size in SIZES if size.symbols == 10_000)
+    assert size_for(wish, 20_000, 65, refuse) == (row, "for 20,000 training symbols")
+    with pytest.raises(AssertionError, match="measured"):
+        size_for(wish, 1_000_000, 65, refuse)
+
+
+def test_a_large_alphabet_takes_time_as_well():
+    wish = Wish()
+    wish.add({"time": 60.0}, "flag")
+    few, many = (size_for(wish, 1_000_000, symbols, lambda: 1e12)[0].hidden for symbols in (65, 20_000))
+    assert (few, many) == (512, 256)
+
+
+def test_the_reason_says_how_often_the_text_can_be_read():
+    why = choices(1_000_000, speed=1e11, time=95.0).reasons["hidden"]
+    assert why == f"for 1,000,000 training symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} readings"
+
+
+def test_the_speed_of_this_machine_is_one():
+    """Within a wide margin of a product of matrices: an LSTM that learns is not faster, nor a hundred times slower."""
+    matrix = torch.ones(1024, 1024)
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        matrix @ matrix
+        times.append(time.monotonic() - began)
+    measured = training_speed("cpu", "float32", torch.get_num_threads())
+    assert 0.01 < measured / (2 * 1024**3 / min(times)) < 3
+    if not computes("cpu", "bfloat16", "lstm"):
+        assert training_speed("cpu", "bfloat16", torch.get_num_threads()) > 0
+
+
+def test_a_dropout_that_was_asked_for_is_the_whole_of_it():
+    """Nothing is added to it, and it is in force from the first step on; each can still be asked for."""
+    found = choices(1_000_000, dropout=0.3, time=600.0).values
+    assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.0, 1.0)
+    found = choices(1_000_000, dropout=0.3, weight_drop=0.2, dropout_start=0.5).values
+    assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.2, 0.5)
+
+
+@pytest.mark.parametrize(("key", "value"), ASKED.items(), ids=ASKED)
+def test_what_was_asked_for_wins_and_changes_nothing_else(key, value):
+    without, found = choices(), choices(**{key: value})
+    assert found.values[key] == value
+    assert key not in found.reasons
+    rest = {other for other in found.values.keys() | without.values.keys() if other != key}
+    assert {other: found.values[other] for other in rest} == {other: without.values[other] for other in rest}
+
+
+def test_auto_leaves_the_choice_to_the_program():
+    found, chosen = choices(device="auto", precision="auto"), choices()
+    assert found.values == chosen.values
+    assert found.reasons == chosen.reasons
+
+
+def test_lengths_are_left_to_the_plan():
+    assert not choices(epochs=3).values.keys() & {"epochs", "time"}
+    assert not choices(time="1m").values.keys() & {"epochs", "time"}
+
+
+@pytest.mark.parametrize(
+    ("train", "asked", "lanes", "window"),
+    [
+        (100, {}, 1, 64),
+        (300, {}, 4, 64),
+        (1024, {}, 15, 64),
+        (20, {}, 1, 19),
+        (2, {}, 1, 1),
+        (1000, {"batch_size": 100}, 15, 64),
+        (1000, {"batch_size": 10, "seq_length": 5000}, 1, 999),
+    ],
+)
+def test_lanes_that_the_text_cannot_fill_are_shrunk_and_the_reason_says_so(train, asked, lanes, window):
+    found = choices(train, device="cpu", **asked)
+    assert (found.values["batch_size"], found.values["seq_length"]) == (lanes, window)
+    assert re.search(rf"shrunk to {lanes}\D+{window}\b", found.reasons["batch_size"])
+    assert f"{train:,} training symbols" in found.reasons["batch_size"]
+
+
+def test_lanes_that_the_text_fills_are_not_called_shrunk():
+    assert "shrunk" not in " ".join(choices(1025, device="cpu").reasons.values())
+
+
+def test_every_choice_is_told_once_with_its_value():
+    found, told = choices(hidden=7), []
+    for sentence in found.sentences():
+        what, _, why = sentence.removeprefix("chose ").partition(": ")
+        told += [(part, why) for part in what.split(", ")]
+    chosen = [(f"{key.replace('_', '-')} {found.values[key]}", found.reasons[key]) for key in CHOSEN - {"hidden"}]
+    assert sorted(told) == sorted(chosen)
+
+
+def test_paths_are_recorded_so_that_another_folder_finds_them_and_stdin_stays():
+    assert choices().values["corpus"] == [str(Path("poem.txt").absolute())]
+    assert choices(corpus=["-"]).values["corpus"] == ["-"]
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.1, "a tenth"), (0.0, "too small")])
+def test_the_reason_for_the_held_out_share_is_the_true_one(share, said):
+    assert said in choices(share=share).reasons["validation_fraction"]
+
+
+def test_a_validation_text_of_its_own_is_not_blamed_on_a_small_text():
+    assert "too small" not in choices(share=0.0, validation="other.txt").reasons["validation_fraction"]
+
+
+@pytest.mark.parametrize("device", ["nonsense", "", "meta", "cpu:-1", "cuda:999", "hpu", "privateuseone", "gpu"])
+def test_a_device_that_is_not_here_is_refused_with_the_ones_that_are(device):
+    with pytest.raises(SettingsError, match="choose from cpu") as caught:
+        usable_device(device)
+    assert caught.value.exit_code == 2
+
+
+def test_the_device_for_auto_is_one_that_is_here():
+    assert usable_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert usable_device(usable_device("auto")) == usable_device("auto")
+
+
+def test_the_readme_shows_the_table_that_is_used():
+    table = README.split("| training characters |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| ([\d,]+ and more|[\d,]+|fewer) \|(.*)\|$", table, re.MULTILINE)
+    shown = [tuple(float(cell.replace(",", "")) for cell in cells.split("|")) for _, cells in rows]
+    assert shown == [tuple(vars(size).values())[1:] for size in SIZES]
+    assert [int(re.sub(r"\D", "", name) or 0) for name, _ in rows] == [size.symbols for size in SIZES]
