@@ -20,12 +20,14 @@ from torch.nn import functional as F
 
 from charrnn.config import CELL_GATES, RunConfig
 from charrnn.learning.learner import Learner
-from charrnn.model.machine import best_precision, set_up_process
+from charrnn.model.machine import Machine, precisions, set_up_process, training_speeds
 from charrnn.text.lanes import Lanes
 
 
 def settings(cell: str, hidden: int, batch_size: int) -> RunConfig:
-    """The default network at this size."""
+    """The default network at this size, in the precision that a run would choose."""
+    threads = torch.get_num_threads()
+    machine = Machine("cpu", threads, cell, precisions("cpu", cell), training_speeds)
     return RunConfig.model_validate(
         {
             **{
@@ -40,7 +42,7 @@ def settings(cell: str, hidden: int, batch_size: int) -> RunConfig:
             },
             **{"validation_fraction": 0.1, "batch_size": batch_size, "seq_length": 64, "steps": 10**6},
             **{"learning_rate": 5e-3, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1},
-            **{"device": "cpu", "precision": best_precision("cpu")[0], "threads": torch.get_num_threads()},
+            **{"device": "cpu", "precision": machine.best_precision(hidden, 64, batch_size)[0], "threads": threads},
         }
     )
 

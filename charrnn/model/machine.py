@@ -2,18 +2,24 @@
 
 import contextlib
 import ctypes
+import math
 import re
 import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
+from charrnn.config import CELL_GATES
 from charrnn.errors import SettingsError
 from charrnn.model.cells import CELLS
 
+_STEPS, _SECONDS, _BEHIND = 16, 0.25, 3  # of a measurement; how many times slower is hopeless
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
 
@@ -62,36 +68,86 @@ def usable_device(device: str) -> str:
     return device
 
 
-def best_precision(device: str) -> tuple[str, str]:
-    """(precision, why): bfloat16 where the device computes faster in it; detected, never assumed."""
-    if torch.device(device).type == "cuda":
-        return ("bfloat16", "this GPU has it") if torch.cuda.is_bf16_supported() else ("float32", "no bfloat16 here")
-    if torch.device(device).type == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    ):
-        return "bfloat16", "this CPU has instructions for it"
-    return "float32", "this device is no faster in bfloat16"
+REFERENCE = 512, 64, 32  # units, inputs and lanes of a layer by which networks are chosen: one that is often taken
+MARGIN = 1.05  # times faster than float32 must another precision be to be worth its rounding
 
 
-def training_speed(device: str, precision: str, threads: int) -> float:
-    """Floating-point operations a second of an LSTM that learns here: measured for a quarter of a second.
+class LayerShape(NamedTuple):
+    """A recurrent layer as it is trained, by which a machine is measured."""
 
-    The layer of 512 units is one that is chosen often; a larger one may be somewhat faster, a small one is slower.
-    Where an LSTM cannot be computed in `precision`, float32 is measured.
+    cell: str
+    inputs: int
+    hidden: int
+    lanes: int
+
+
+def precisions(device: str, cell: str) -> list[str]:
+    """In which precisions `cell` runs there."""
+    return [precision for precision in ("float32", "bfloat16") if computes(device, precision, cell)]
+
+
+def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: LayerShape) -> dict[str, float]:
+    """Floating-point operations a second of such a layer as it learns, in each of the precisions `wanted`.
+
+    Each is measured for a quarter of a second, in turns, so that what else the machine does slows all of them; one that
+    is far behind is measured once. Nothing is concluded from what a processor says of itself: one with instructions for
+    bfloat16 but without tiles of matrices (AMX) is faster in float32.
     """
     set_up_process(threads)
-    autocast = precision == "bfloat16" and computes(device, precision, "lstm")
-    inputs, hidden, lanes, steps = 64, 512, 32, 16
-    layer = CELLS["lstm"](inputs, hidden).to(device)
-    window, zeros = torch.randn(steps, lanes, inputs, device=device), torch.zeros(lanes, hidden, device=device)
-    times: list[float] = []
-    while len(times) < 4 or sum(times) < 0.25:
-        began = time.monotonic()
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=autocast):
-            outputs, _ = layer.unroll(window, (zeros, zeros))
-        torch.autograd.grad(outputs.float().sum(), list(layer.parameters()))[0].sum().item()
-        times.append(time.monotonic() - began)
-    return 6 * 4 * hidden * (inputs + hidden) * lanes * steps / statistics.median(times[1:])
+    layer = CELLS[shape.cell](shape.inputs, shape.hidden).to(device)
+    window = torch.randn(_STEPS, shape.lanes, shape.inputs, device=device)
+    zeros = torch.zeros(shape.lanes, shape.hidden, device=device)
+    state = (zeros,) * len(layer.state_names)
+    times: dict[str, list[float]] = {precision: [] for precision in wanted}
+    going = list(wanted)
+    while going:
+        for precision in going:
+            began = time.monotonic()
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+                outputs, _ = layer.unroll(window, state)
+            torch.autograd.grad(outputs.float().sum(), list(layer.parameters()))[0].sum().item()
+            times[precision].append(time.monotonic() - began)
+        least = min(min(taken[1:], default=math.inf) for taken in times.values())  # the first also sets things up
+        going = [
+            p for p in going if len(times[p]) < 3 or (sum(times[p]) < _SECONDS and min(times[p]) < _BEHIND * least)
+        ]
+    work = 6 * CELL_GATES[shape.cell] * shape.hidden * (shape.inputs + shape.hidden) * shape.lanes * _STEPS
+    return {precision: work / statistics.median(taken[1:]) for precision, taken in times.items()}
+
+
+Speeds = Callable[[str, Sequence[str], int, LayerShape], Mapping[str, float]]  # `training_speeds`, or what it found
+
+
+@dataclass
+class Machine:
+    """Where a run computes, and how fast: measured for a layer when it is first asked for, and once."""
+
+    device: str
+    threads: int
+    cell: str
+    wanted: Sequence[str]  # precisions that may be chosen
+    speeds: Speeds
+    found: dict[LayerShape, Mapping[str, float]] = field(default_factory=dict)
+
+    def measured(self, hidden: int, inputs: int, lanes: int) -> Mapping[str, float]:
+        """Floating-point operations a second of such a layer in each precision."""
+        shape = LayerShape(self.cell, inputs, hidden, lanes)
+        if shape not in self.found:
+            self.found[shape] = self.speeds(self.device, self.wanted, self.threads, shape)
+        return self.found[shape]
+
+    def speed(self) -> float:
+        """Floating-point operations a second in the fastest precision, of a layer that is often chosen."""
+        return max(self.measured(*REFERENCE).values())
+
+    def best_precision(self, hidden: int, inputs: int, lanes: int) -> tuple[str, str]:
+        """(precision, why) for such a layer."""
+        if len(self.wanted) == 1:
+            return self.wanted[0], f"this machine computes a {self.cell} in no other"
+        found = dict(self.measured(hidden, inputs, lanes))
+        fastest = max(found, key=lambda precision: found[precision] / (MARGIN if precision != "float32" else 1))
+        speeds = " and ".join(f"{speed / 1e9:,.0f} in {precision}" for precision, speed in found.items())
+        return fastest, f"measured, such a layer makes {speeds} (billions of operations a second)"
 
 
 def check_precision(device: str, precision: str, cell: str) -> None:

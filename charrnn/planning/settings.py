@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from charrnn.config import RunConfig, Wish
-from charrnn.model.machine import best_precision, training_speed, usable_device
+from charrnn.model.cores import usable_cores
+from charrnn.model.machine import Machine, Speeds, check_precision, precisions, training_speeds, usable_device
 from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
-Speed = Callable[[str, str, int], float]  # device, precision, threads -> floating-point operations a second
 HEAVY = 50  # weights for each training symbol that are worth a warning
 
 
@@ -128,18 +128,21 @@ def why_held_out(wish: Wish, share: float) -> str:
 
 
 def choose_settings(
-    wish: Wish, corpus: Corpus, share: float, processes: int = 1, speed: Speed = training_speed
+    wish: Wish, corpus: Corpus, share: float, processes: int = 1, speeds: Speeds = training_speeds
 ) -> Choices:
     """Everything but what is counted in steps, for a run on so many processes; `plan.complete` adds the rest.
 
-    `speed` measures a single process.
+    `speeds` measures a single process.
     """
     train, chosen = len(corpus.train), Choices()
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
-    precision = chosen.choose(wish, "precision", *best_precision(device))
-    threads = chosen.choose(wish, "threads", torch.get_num_threads(), "the cores of this machine")
+    threads = chosen.choose(wish, "threads", *usable_cores(torch.get_num_threads()))
+    asked, cell = wish.get("precision"), wish.get("cell") or RunConfig.model_fields["cell"].default
+    if asked not in (None, "auto"):
+        check_precision(device, asked, cell)
+    machine = Machine(device, threads, cell, precisions(device, cell) if asked in (None, "auto") else [asked], speeds)
     on_gpu, vocabulary = torch.device(device).type == "cuda", len(corpus.vocabulary)
-    size, why = size_for(wish, train, vocabulary, lambda: processes * speed(device, precision, threads), on_gpu=on_gpu)
+    size, why = size_for(wish, train, vocabulary, lambda: processes * machine.speed(), on_gpu=on_gpu)
     chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":
@@ -159,6 +162,11 @@ def choose_settings(
     window = chosen.choose(wish, "seq_length", window, "long enough for truncated BPTT")
     fits = fitting(corpus.train, corpus.vocabulary, lanes, window, processes)
     chosen.values["batch_size"], chosen.values["seq_length"] = fits
+    layer = chosen.values["hidden"], chosen.values["embedding"] or vocabulary, fits[0] // processes
+    if asked in (None, "auto"):
+        chosen.choose(wish, "precision", *machine.best_precision(*layer))
+    else:
+        chosen.values["precision"] = asked
     if (lanes, window) != fits:
         shrunk = "{} x {}".format(*fits)
         chosen.reasons["batch_size"] = f"shrunk to {shrunk}: the text has only {train:,} training symbols"

@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -11,11 +12,13 @@ import torch
 from charrnn.errors import SettingsError
 from charrnn.model.cells import CELLS
 from charrnn.model.machine import (
-    best_precision,
+    LayerShape,
     check_precision,
     computes,
     peak_memory,
+    precisions,
     set_up_process,
+    training_speeds,
     usable_device,
 )
 
@@ -102,16 +105,40 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are():
             usable_device(device)
 
 
-def test_precision_is_chosen_with_a_reason():
-    precision, why = best_precision("cpu")
-    assert precision in ("float32", "bfloat16")
-    assert why
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_speed_of_this_machine_is_one(cell):
+    """Within a wide margin of a product of matrices: a layer that learns is not faster, nor a hundred times slower."""
+    matrix, threads = torch.ones(1024, 1024), torch.get_num_threads()
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        matrix @ matrix
+        times.append(time.monotonic() - began)
+    found = training_speeds("cpu", precisions("cpu", cell), threads, LayerShape(cell, 64, 256, 16))
+    assert list(found) == precisions("cpu", cell)
+    assert found["float32"] > 0.01 * 2 * 1024**3 / min(times)
+    assert all(speed < 20 * 2 * 1024**3 / min(times) for speed in found.values())
+
+
+def test_a_precision_that_is_far_behind_is_not_measured_for_long(monkeypatch):
+    """Where bfloat16 is emulated, a hundred times slower, a quarter of a second of it would be enough."""
+    unroll, tries = CELLS["rnn"].unroll, []
+
+    def emulated(self, *arguments):
+        if torch.is_autocast_enabled("cpu"):
+            tries.append(time.sleep(0.2))
+        return unroll(self, *arguments)
+
+    monkeypatch.setattr(CELLS["rnn"], "unroll", emulated)
+    found = training_speeds("cpu", ["float32", "bfloat16"], 1, LayerShape("rnn", 8, 16, 4))
+    assert len(tries) == 3
+    assert found["bfloat16"] < found["float32"] / 3
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_is_chosen_can_be_computed_and_what_cannot_is_refused(cell, monkeypatch):
     assert computes("cpu", "float32", cell)
-    assert computes("cpu", best_precision("cpu")[0], cell)
+    assert all(computes("cpu", precision, cell) for precision in precisions("cpu", cell))
     check_precision("cpu", "float32", cell)
 
     def without(self, *arguments):

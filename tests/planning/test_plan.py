@@ -38,7 +38,9 @@ def corpus_of(train, validation=1000):
 def planned(cost=None, seconds_left=0.0, *, train=100_000, **asked):
     wish, corpus = Wish(), corpus_of(train)
     wish.add({"corpus": ["poem.txt"], **SHAPE, **asked}, "flag")
-    return complete(choose_settings(wish, corpus, 0.1, speed=lambda *_: 1e11), wish, corpus, cost, seconds_left)
+    return complete(
+        choose_settings(wish, corpus, 0.1, speeds=lambda *_: {"float32": 1e11}), wish, corpus, cost, seconds_left
+    )
 
 
 def watched(steps, eval_every):
@@ -80,7 +82,7 @@ def test_a_time_that_is_over_still_makes_one_step(seconds_left):
 def test_without_a_length_a_small_text_is_not_read_too_often(train):
     wish, corpus = Wish(), corpus_of(train)
     wish.add({"corpus": ["poem.txt"], **SHAPE}, "flag")
-    choices = choose_settings(wish, corpus, 0.1, speed=lambda *_: 1e12)
+    choices = choose_settings(wish, corpus, 0.1, speeds=lambda *_: {"float32": 1e12})
     assert 1 < choices.epochs < math.inf
     windows = windows_of(corpus.train, corpus.vocabulary, 16, 64).windows
     cost = Cost(0.1 / windows, 0.01)
