@@ -105,7 +105,7 @@ class LanguageModel:
                 yield Sample.of(bytes(text), *kept.pop(piece.number), piece.ending)
                 text.clear()
 
-    def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
+    def write(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
         lanes = side_by_side(sampling.length)
         return generate(self.network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
@@ -154,10 +154,12 @@ class LanguageModel:
         adapting: bool = False,
         unknown: str = "skip",
         name: str = "the text",
+        live: bool = False,
     ) -> Iterator[Scored]:
         """The nats of every symbol of a text that comes in pieces, as `stream_text` gives them, the state carried.
 
-        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored.
+        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored; what is
+        `live` is scored as it comes, up to each empty piece.
 
         Raises:
             SettingsError: a `window` or `adapting` in records, or both.
@@ -169,7 +171,7 @@ class LanguageModel:
         if adapting:
             parts = adapt(self._learner(), coming, self.vocabulary)
         else:
-            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window)
+            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window, live=live)
         for part in parts:
             yield part._replace(unknown=missing[0])
             missing[0] = 0

@@ -129,7 +129,7 @@ def evaluate(
             opened = open_model(each, checkpoints, device)
             subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
             check_model(opened, adapt, baselines)
-            how: Any = {"window": window, "unknown": unknown, "name": subject.name}
+            how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
             elif heatmap:

@@ -173,12 +173,15 @@ class Asked:
         self.seed = drawn() if seed is None else seed
         self.waiting: dict[int, bytes] = {}
 
-    def requests(self) -> "Iterator[Request]":
-        """One for each sample, made when a lane is free for it."""
+    def requests(self) -> "Iterator[Request | None]":
+        """One for each sample, made when a lane is free for it; None where the prompts make a pause."""
         from charrnn.generation.sample import Request
 
         number = 0
         for name, prompt in self._prompts():
+            if prompt is None:
+                yield None
+                continue
             ids = self.model.encode(prompt, unknown=self.unknown, name=name)
             prompt = self._question(prompt)
             for _ in repeat(None, self.count):
@@ -207,10 +210,12 @@ class Asked:
             raise SettingsError("this model answers", "nothing was asked", "give a --prompt or --prompts")
         return prompt if answer in prompt else prompt + answer
 
-    def _prompts(self) -> Iterator[tuple[str, bytes]]:
+    def _prompts(self) -> Iterator[tuple[str, bytes | None]]:
         from charrnn.text.reading import stream_lines
 
         yield from (("the prompt", prompt) for prompt in self.single)
         if self.prompts is not None:
-            for number, line in enumerate(stream_lines(self.prompts), 1):
+            number = 0
+            for line in stream_lines(self.prompts):
+                number += line is not None
                 yield f"line {number} of the prompts", line

@@ -21,6 +21,7 @@ from typing import Any
 
 from charrnn.errors import DataError, MissingInputError, SettingsError, unreadable
 from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
+from charrnn.text.pipes import as_it_comes
 from charrnn.text.places import STDIN, is_folder, places
 from charrnn.text.records import LINES, Records
 from charrnn.text.vocabulary import END
@@ -133,16 +134,17 @@ def read_bytes(name: str) -> bytes:
 
 
 def stream_bytes(name: str) -> Iterator[bytes]:
-    """The content of one file, decompressed, or of standard input for `-`, in pieces."""
+    """The content of one file, decompressed, or of standard input for `-`, in pieces; see `pipes.py` for empty ones."""
     try:
         if name == STDIN:
             if sys.stdin is None:
                 raise MissingInputError("cannot read standard input", "it is closed", "name a file")
-            yield from iter(lambda: sys.stdin.buffer.read(PIECE), b"")
+            yield from as_it_comes(sys.stdin.buffer, PIECE)
             return
         _check_file(name)
         with COMPRESSED.get(Path(name).suffix, open)(name, "rb") as file:
-            yield from iter(lambda: file.read(PIECE), b"")
+            is_pipe = Path(name).is_fifo()
+            yield from as_it_comes(file, PIECE) if is_pipe else iter(lambda: file.read(PIECE), b"")
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError(f"cannot decompress {name}", str(error).lower(), "check the file, or rename it") from error
     except OSError as error:
@@ -151,12 +153,17 @@ def stream_bytes(name: str) -> Iterator[bytes]:
         unreadable(error)
 
 
-def stream_lines(name: str) -> Iterator[bytes]:
-    """The lines of one file, or of standard input for `-`, without what ends them (a newline, also after a return)."""
+def stream_lines(name: str) -> Iterator[bytes | None]:
+    """The lines of one file, or of standard input for `-`, without what ends them (a newline, also after a return).
+
+    None says that a pipe makes a pause.
+    """
     kept = b""
     for piece in stream_bytes(name):
         *lines, kept = (kept + piece).split(b"\n")
         yield from (line.removesuffix(b"\r") for line in lines)
+        if not piece:
+            yield None
     if kept:
         yield kept
 

@@ -49,6 +49,8 @@ class Records:
                 number += len(records)
                 held, last = [rest], ""
             last = (last + held[-1])[-overlap:] if overlap else ""
+            if not piece:
+                yield piece
         yield self._joined(name, ["".join(held)], number)
 
     def _joined(self, name: str, records: list[str], number: int) -> str:

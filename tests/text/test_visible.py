@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from charrnn.text.visible import VisibleStream, visible
 
-PERSIAN = "می\u200cروم، نمی\u200cدانم، خانه\u200cها"
+PERSIAN = "می\u200cروم، نمی\u200cدانم، خانه\u200cها"  # noqa: RUF001
 DEVANAGARI = "क्\u200dष और क्\u200cष"
 FAMILY = "👨\u200d👩\u200d👧 🏳️\u200d🌈 🧑🏽\u200d🚀 🙂\u200d↔️ ❤️\u200d🔥"
 GERMAN = "Auf\u200clage"
@@ -28,9 +28,7 @@ def test_joiners_that_join_nothing_are_written_out(text, joiner):
 
 
 def test_other_invisible_characters_are_written_out_wherever_they_stand():
-    assert visible("a\u200bb\u200ec\u2060d\ufeffe\u202ef\u00adg") == (
-        "a\\u200bb\\u200ec\\u2060d\\ufeffe\\u202ef\\xadg"
-    )
+    assert visible("a\u200bb\u200ec\u2060d\ufeffe\u202ef\u00adg") == ("a\\u200bb\\u200ec\\u2060d\\ufeffe\\u202ef\\xadg")
 
 
 @given(st.lists(st.text(st.sampled_from("aक\u094d👩\u200d\u200c \n\x1b\ufe0f")), max_size=8))
