@@ -204,7 +204,8 @@ class LanguageModel:
         answer = self.vocabulary.answer
         if answer is not None:
             text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-            text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
+            if ANSWER not in text:
+                text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
         return self.vocabulary.encode(text, unknown=unknown, name=name)
 
     def ids(self, text: Content) -> Ids:
@@ -216,7 +217,7 @@ class LanguageModel:
         records = source_of(self.checkpoint.config.model_dump()).records
         if records is None:
             return iter([text])
-        return chain([END], records.marked(name, [text if isinstance(text, str) else text.decode()]))
+        return chain([END], records.as_text().marked(name, [text if isinstance(text, str) else text.decode()]))
 
     def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
         """The network itself: `light` is without torch, where that can be."""

@@ -28,6 +28,8 @@ Unknown = Annotated[
     Literal["error", "skip", "replace"], typer.Option("--unknown", help="Characters that the model does not know.")
 ]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Of TEXT; default: the corpus' own.")]
+Field = Annotated[str | None, typer.Option("--field", help="The column or field of TEXT; default: what was learnt.")]
+Target = Annotated[str | None, typer.Option("--target", help="The one that answers it; default: what was learnt.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for each model.")]
 PerLine = Annotated[bool, typer.Option("--per-line", help="One JSON object per line (or record) of the text.")]
 PerChar = Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")]
@@ -83,6 +85,8 @@ def evaluate(
     window: Window = None,
     unknown: Unknown = "skip",
     encoding: Encoding = None,
+    field: Field = None,
+    target: Target = None,
     as_json: Json = False,
     per_line: PerLine = False,
     per_char: PerChar = False,
@@ -127,7 +131,7 @@ def evaluate(
     with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
-            subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
+            subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
             check_model(opened, adapt, baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if choices and per_line:

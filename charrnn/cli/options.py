@@ -60,6 +60,9 @@ Model = Annotated[
     ),
 ]
 ReadingDevice = Annotated[str, typer.Option("--device", envvar="CHARRNN_DEVICE", help="cpu, cuda, cuda:1.")]
+PromptEncoding = Annotated[
+    str | None, typer.Option("--encoding", help="Of files of prompts; default: the corpus' own.")
+]
 Prompt = Annotated[str | None, typer.Option("--prompt", "-p", help="Text to continue.")]
 PromptFile = Annotated[
     str | None, typer.Option("--prompt-file", help="File to continue; - is stdin.", autocompletion=complete_path)
@@ -107,6 +110,10 @@ TargetAfter = Annotated[
     str | None,
     flag("--target-after", "Only what follows TEXT in a record is learnt: TAB, or any text.", metavar="TEXT"),
 ]
+Field = Annotated[
+    str | None, flag("--field", "Of CSV, TSV or JSON Lines, learn this column or field; each row is a record.")
+]
+Target = Annotated[str | None, flag("--target", "The column or field that answers --field; only it is learnt.")]
 ShuffleRecords = Annotated[
     bool | None, flag("--shuffle-records/--no-shuffle-records", "Put records in an order drawn by --seed, then split.")
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, Unknown
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptEncoding, PromptFile, Unknown
 
 if TYPE_CHECKING:
     from charrnn.generation.beam import Prediction
@@ -18,6 +18,7 @@ def predict(
     model: Model = None,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    encoding: PromptEncoding = None,
     steps: Annotated[
         int, typer.Option("--steps", min=1, max=1000, help="How many characters; more than one by beam search.")
     ] = 1,
@@ -33,10 +34,11 @@ def predict(
     charrnn predict sonnets -p "Shall I compare th" --steps 3 --json
     """
     from charrnn.cli.console import print_result
-    from charrnn.cli.models import open_model, read_prompt
+    from charrnn.cli.models import check_prompts, open_model, read_prompt
 
-    text = read_prompt(prompt, prompt_file)
+    check_prompts(prompt, prompt_file)
     opened = open_model(model, checkpoints)
+    text = read_prompt(opened, prompt, prompt_file, encoding)
     found = opened.predict(text, steps=steps, top=top, unknown=unknown)
     if as_json:
         predictions = [{"text": text, "probability": probability} for text, probability in found]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, Unknown
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptEncoding, PromptFile, ReadingDevice, Unknown
 
 if TYPE_CHECKING:
     from charrnn.cli.writers import Writer
     from charrnn.generation.sample import Request
     from charrnn.language_model import LanguageModel
+    from charrnn.text.reading import Source
     from charrnn.text.vocabulary import Vocabulary
 
 ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0"}
@@ -30,6 +31,10 @@ def sample(
     prompts: Annotated[
         str | None, typer.Option("--prompts", help="File with a prompt on each line, answered in order; - is stdin.")
     ] = None,
+    field: Annotated[
+        str | None, typer.Option("--field", help="The column or field of --prompts; default: what was learnt.")
+    ] = None,
+    encoding: PromptEncoding = None,
     count: Annotated[
         int, typer.Option("--count", min=1, help="How many samples, of each prompt; the i-th of all uses seed + i.")
     ] = 1,
@@ -68,17 +73,19 @@ def sample(
     cat questions.txt | charrnn sample --prompts - --seed 7 --separator '\\0' | xargs -0 -n 1 echo
     """
     from charrnn.cli.console import ResultStream
-    from charrnn.cli.models import open_model
+    from charrnn.cli.models import check_prompts, open_model, read_prompt, source_for
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
     stops = tuple(text.encode("utf-8", "surrogateescape") for text in stop or [])
-    single = the_prompt(prompt, prompt_file, prompts)
+    check_prompts(prompt, prompt_file, prompts)
     opened = open_model(model, checkpoints, device)
+    single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
     if adapt_to is not None:
         opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
     sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one_record(opened.vocabulary, records))
-    asked = Asked(opened, prompts, single, count, seed, unknown)
+    several = None if prompts is None else source_for(opened, [prompts], encoding=encoding, field=field)
+    asked = Asked(opened, several, single, count, seed, unknown)
     with ResultStream() as stream:
         between = PlainWriter(stream, after(separator, several=count > 1 or prompts is not None))
         writer: Writer = JsonWriter(stream, str(opened.path)) if as_json else between
@@ -133,18 +140,6 @@ def drawn() -> int:
     return seed
 
 
-def the_prompt(prompt: str | None, prompt_file: str | None, prompts: str | None) -> list[bytes]:
-    """The one prompt, unless there is a file of them."""
-    from charrnn.cli.models import read_prompt
-    from charrnn.errors import SettingsError
-
-    if prompts is None:
-        return [read_prompt(prompt, prompt_file)]
-    if prompt is not None or prompt_file is not None:
-        raise SettingsError("--prompts excludes --prompt and --prompt-file", "", "give one of them")
-    return []
-
-
 def after(separator: str | None, *, several: bool) -> bytes:
     """What stands after a sample: what was asked for, else a newline where there are several."""
     if separator is None:
@@ -160,7 +155,7 @@ class Asked:
     def __init__(
         self,
         model: "LanguageModel",
-        prompts: str | None,
+        prompts: "Source | None",
         single: list[bytes],
         count: int,
         seed: int | None,
@@ -204,18 +199,24 @@ class Asked:
             SettingsError: nothing is asked.
         """
         from charrnn.errors import SettingsError
+        from charrnn.text.vocabulary import ANSWER
 
         answer = (self.model.vocabulary.answer or "").encode()
         if answer and not prompt:
             raise SettingsError("this model answers", "nothing was asked", "give a --prompt or --prompts")
+        if ANSWER.encode() in prompt:
+            return prompt.replace(ANSWER.encode(), answer)
         return prompt if answer in prompt else prompt + answer
 
     def _prompts(self) -> Iterator[tuple[str, bytes | None]]:
-        from charrnn.text.reading import stream_lines
+        from charrnn.cli.console import say
+        from charrnn.text.prompts import prompts_of
 
         yield from (("the prompt", prompt) for prompt in self.single)
         if self.prompts is not None:
-            number = 0
-            for line in stream_lines(self.prompts):
+            number, notices = 0, list[str]()
+            for line in prompts_of(self.prompts, notices):
                 number += line is not None
                 yield f"line {number} of the prompts", line
+            for notice in notices:
+                say(notice)
