@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from charrnn.errors import DataError, SettingsError
-from charrnn.text.likely import likely_encoding
+from charrnn.text.likely import Likely, likely_encodings
+from charrnn.text.packed import check_document
+from charrnn.text.visible import visible
+from charrnn.text.wide import mark_of, unmarked_wide
 
-_WIDE_MARKS = (
-    *((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
-    *((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
-)
-_LONGEST_MARK = 4  # bytes
-_OTHERWISE = "or --errors replace, or --unit byte to learn raw bytes"
-_REMEDY = f"pass the right --encoding, {_OTHERWISE}"
+_BEGINNING = 512  # bytes, which tell what a file is
+_EVIDENCE = 1 << 16  # bytes, by which an encoding is guessed
+_EXCERPT = 24  # characters before and behind what differs
+_OTHERWISE = "or `errors='replace'`, or `unit='byte'` to learn raw bytes"
+_REMEDY = f"pass the right `encoding`, {_OTHERWISE}"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,6 @@ def check_encoding(encoding: str) -> None:
         raise SettingsError(f"no text encoding is called {encoding!r}", "", "try utf-8, latin-1 or cp1252") from error
 
 
-def mark_of(start: bytes) -> str | None:
-    """The wide Unicode encoding whose mark a text begins with."""
-    return next((wide for mark, wide in _WIDE_MARKS if start.startswith(mark)), None)
-
-
 def decode(
     name: str, chunks: Iterable[bytes], how: Decoding, notices: list[str] | None = None, *, advise: bool = False
 ) -> Iterator[str]:
@@ -62,27 +58,30 @@ def decode(
         DataError: naming file, line and byte offset; for what is not UTF-8, on request, also a likely encoding.
     """
     notices = [] if notices is None else notices
-    coming, first = iter(chunks), b""
-    for chunk in coming:
-        first += chunk
-        if len(first) >= _LONGEST_MARK:
-            break
+    coming = iter(chunks)
+    first = _begun(coming)
+    check_document(name, b"".join(first))
     encoding = how.encoding
-    if _is_utf8(encoding) and (wide := mark_of(first)):
+    if _is_utf8(encoding) and (wide := mark_of(b"".join(first))):
         encoding = wide
         notices.append(f"read {name} as {wide}: it begins with its mark")
+    advise = advise and _is_utf8(encoding)
     decoder: Any = codecs.getincrementaldecoder(encoding)(how.errors)
     lines = io.IncrementalNewlineDecoder(None, translate=True) if how.newlines == "lf" else None
     place = _Place(name, encoding)
     begun = False
-    for chunk, final in chain(((chunk, False) for chunk in chain([first], coming)), [(b"", True)]):
+    for chunk, final in chain(((chunk, False) for chunk in chain(first, coming)), [(b"", True)]):
         try:
             piece = decoder.decode(chunk, final=final)
         except UnicodeDecodeError as error:
-            remedy = _advice(error.object) if advise and _is_utf8(encoding) else _REMEDY
+            remedy = _advice(name, error.object, coming) if advise else _REMEDY
             raise place.undecodable(error, chunk, remedy) from error
         except UnicodeError as error:
             raise DataError(f"{name} is not {encoding}", str(error), _REMEDY) from error
+        if "\0" in piece:
+            if advise:
+                _check_wide(name, chunk)
+            raise place.binary(piece)
         place.pass_over(chunk, piece)
         if piece and not begun:
             begun = True
@@ -92,14 +91,55 @@ def decode(
         yield piece if lines is None else lines.decode(piece, final=final)
 
 
+def _begun(coming: Iterator[bytes]) -> list[bytes]:
+    """The first chunks, as many as tell what a file is, in one; and behind it the pause of a pipe, if there was one."""
+    first = b""
+    for chunk in coming:
+        first += chunk
+        if len(first) >= _BEGINNING:
+            break
+        if first and not chunk:
+            return [first, b""]
+    return [first]
+
+
 def _is_utf8(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
-def _advice(undecodable: bytes) -> str:
+def _advice(name: str, undecodable: bytes, coming: Iterator[bytes]) -> str:
     """What to do about bytes that are not UTF-8, where all before them was."""
-    likely = likely_encoding(undecodable)
-    return f"it looks like {likely}: pass --encoding {likely}, {_OTHERWISE}" if likely else _REMEDY
+    evidence = undecodable
+    while len(evidence) < _EVIDENCE and (chunk := next(coming, b"")):
+        evidence += chunk
+    _check_wide(name, evidence)
+    likely = likely_encodings(evidence)
+    if not likely:
+        return _REMEDY
+    first = likely[0].encoding
+    if likely[0].clear:
+        return f"it looks like {first}: pass `encoding='{first}'`, {_OTHERWISE}"
+    *others, last = [f"{each.encoding} ({line!r})" for each, line in zip(likely, _excerpts(likely), strict=True)]
+    named = f"{', '.join(others)} or {last}" if others else last
+    return f"it may be {named}: pass the `encoding` that reads right, {_OTHERWISE}"
+
+
+def _check_wide(name: str, evidence: bytes) -> None:
+    """Refuse what is UTF-16 or UTF-32 without a mark, by name."""
+    wide = unmarked_wide(evidence)
+    if wide:
+        why = f"it is probably {wide[:6].upper()} without a byte order mark"
+        raise DataError(f"{name} is not utf-8", why, f"pass `encoding='{wide}'`, or `unit='byte'` to learn raw bytes")
+
+
+def _excerpts(likely: list[Likely]) -> list[str]:
+    """What each makes of the line, about where they differ."""
+    lines = [each.line for each in likely]
+    if len(lines) == 1:
+        place = next((place for place, character in enumerate(lines[0]) if not character.isascii()), 0)
+    else:
+        place = next((place for place, these in enumerate(zip(*lines, strict=False)) if len(set(these)) > 1), 0)
+    return [visible(line[max(0, place - _EXCERPT) : place + _EXCERPT].strip()) for line in lines]
 
 
 MARKED = "a byte order mark"  # a notice that is counted, not shown one by one
@@ -116,13 +156,15 @@ class _Place:
     characters: int = 0
 
     def pass_over(self, chunk: bytes, piece: str) -> None:
-        """Count what was read; a NUL says that it is no text."""
-        if "\0" in piece:
-            why = f"NUL at character {self.characters + piece.index(chr(0))}"
-            raise DataError(f"{self.name} is a binary file", why, "pass --unit byte to learn raw bytes")
+        """Count what was read."""
         self.offset += len(chunk)
         self.lines += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == 10))  # ten times as fast as count
         self.characters += len(piece)
+
+    def binary(self, piece: str) -> DataError:
+        """A NUL says that it is no text."""
+        why = f"NUL at character {self.characters + piece.index(chr(0))}"
+        return DataError(f"{self.name} is a binary file", why, "pass `unit='byte'` to learn raw bytes")
 
     def undecodable(self, error: UnicodeDecodeError, chunk: bytes, remedy: str) -> DataError:
         """Where the decoder failed at; it had kept some bytes of the chunk before."""

@@ -325,5 +325,5 @@ def test_how_far_the_reading_is_is_told_now_and_then(small, tmp_path, monkeypatc
     monkeypatch.setattr(survey, "_TELL_SECONDS", 0.0)
     told = []
     read_corpus([file(tmp_path, "text", text_of(1000))], cache=tmp_path / "cache", tell=told.append)
-    assert "read 64 symbols of the text" in told
+    assert "read 512 symbols of the text" in told
     assert "encoded 1,000 of 1,000 symbols of the text" in told

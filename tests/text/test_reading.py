@@ -199,7 +199,7 @@ def test_binary_file_is_refused(tmp_path):
     message = refusal(DataError, tmp_path / "a.bin")
     assert "is a binary file" in message
     assert "NUL at character 4" in message
-    assert "--unit byte" in message
+    assert "`unit='byte'`" in message
 
 
 @few
