@@ -34,7 +34,7 @@ LINE = ["train", "verses.txt", *TINY, "--steps", STEPS, "--eval-every", STEPS, "
 LINE += ["--name", "run", "--resume"]
 TWO = ["--standalone", "--nproc-per-node", "2"]
 LOST = "charrnn: error: another process than rank {} has ended; the run cannot go on without it; "
-LOST += "the same line with --resume continues the run"
+LOST += "the same command with --resume continues the run"
 
 
 class Job:
@@ -232,7 +232,7 @@ def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, 
     wound_back(runs / before, tmp_path, 2 * EVERY)
     said = finish(start(tmp_path, *LINE))
     assert f"run: resuming at step {2 * EVERY}" in said
-    assert said.count("resumed with another processes: the last bits of results may differ") == 1
+    assert said.count("resumed with a different processes: results may differ in their last bits") == 1
     for name in ("one", "two"):
         assert score(tmp_path) == pytest.approx(score(runs / name), abs=1e-4)
 
@@ -248,13 +248,13 @@ def stopped(place, runs, stop):
         said = job.said()
     (last,) = steps(place)[-1:]
     assert EVERY // 2 <= last < STEPS, "the run was over before it could be stopped"
-    assert said.count(f"saved at step {last}; the same line with --name run --resume continues the run") == 1
+    assert said.count(f"saved at step {last}; the same command with --name run --resume continues the run") == 1
     assert said.count("charrnn: stopped by SIGTERM") == 1
     assert read(place, last).progress.step == last
     assert recorded(place) == list(range(1, last + 1))
     said = finish(torchrun(place, *LINE))
     assert f"run: resuming at step {last}" in said
-    assert "resumed with another" not in said
+    assert "resumed with a different" not in said
     assert differing(place, runs / "two") == []
 
 
@@ -324,9 +324,9 @@ def bare(folder, port, line):
         (
             ["verses.txt", "--batch-size", "5"],
             2,
-            "--batch-size 5 cannot be shared out evenly over 2 processes; take a multiple of 2",
+            "--batch-size 5 cannot be divided evenly among 2 processes; use a multiple of 2",
         ),
-        (["-"], 2, "- cannot be read by several processes; write the text to a file first"),
+        (["-"], 2, "several processes cannot share standard input; write the text to a file first"),
         (["gone.txt"], 66, "gone.txt"),
     ],
     ids=["lanes", "stdin", "missing"],
