@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "charrnn"
 FILES = sorted(PACKAGE.rglob("*.py"))
-README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 # Every room, from the ground up, and the rooms it may import from. A room may always import from itself.
 FLOOR_1 = {"charrnn", "errors", "files", "config"}
@@ -156,10 +156,18 @@ def test_nothing_loads_code_from_data():
         assert not forbidden.search(path.read_text().replace(".eval()", "")), path
 
 
-def test_the_readme_shows_every_module():
-    text = README.read_text()
-    missing = [str(p.relative_to(PACKAGE)) for p in FILES if p.name != "__init__.py" and p.name not in text]
-    assert missing == []
+def test_the_tree_in_the_documentation_is_the_tree():
+    """Every module by its place, and nothing that is not there."""
+    shown, folder = set(), ""
+    for line in re.search(r"```text\ncharrnn/\n(.*?)```", ARCHITECTURE.read_text(), re.DOTALL)[1].splitlines():
+        name, indent = line.split()[0], len(line) - len(line.lstrip())
+        if indent == 2:
+            folder = name if name.endswith("/") else ""
+        if indent and not name.endswith("/"):
+            shown.add((folder if indent == 4 else "") + name)
+    files = [path for kind in ("*.py", "*.css", "*.js") for path in PACKAGE.rglob(kind)]
+    there = {str(path.relative_to(PACKAGE)) for path in files if path.name != "__init__.py" or path.parent == PACKAGE}
+    assert shown == there
 
 
 def test_every_setting_has_a_flag_and_every_flag_a_setting():

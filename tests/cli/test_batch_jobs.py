@@ -1,4 +1,4 @@
-"""The README's recipes for batch jobs, run as they stand there, with a stand-in for the scheduler."""
+"""The recipes of docs/batch-jobs.md, run as they stand there, with a stand-in for the scheduler."""
 
 import os
 import signal
@@ -11,13 +11,13 @@ import pytest
 
 from charrnn.runs.checkpoint import read_checkpoint
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "batch-jobs.md").read_text()
 TINY = "--hidden 12 --embedding 4 --batch-size 2 --seq-length 8 --precision float32 --eval-every 100000 --name"
 
 
 def recipe(heading):
-    """The code block below `heading` in the README."""
-    return README.split(f"**{heading}")[1].split("```")[1].removeprefix("bash").strip() + "\n"
+    """The code block below `heading`."""
+    return PAGE.split(f"**{heading}")[1].split("```")[1].removeprefix("bash").strip() + "\n"
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, s
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
+from tests.settings_table import PAGE, written
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
 CHOSEN = {
     "validation_fraction", "layers", "hidden", "embedding", "dropout", "weight_drop", "dropout_start",
@@ -282,9 +282,6 @@ def test_the_device_for_auto_is_one_that_is_here():
     assert usable_device(usable_device("auto")) == usable_device("auto")
 
 
-def test_the_readme_shows_the_table_that_is_used():
-    table = README.split("| training characters |")[1].split("\n\n")[0]
-    rows = re.findall(r"^\| ([\d,]+ and more|[\d,]+|fewer) \|(.*)\|$", table, re.MULTILINE)
-    shown = [tuple(float(cell.replace(",", "")) for cell in cells.split("|")) for _, cells in rows]
-    assert shown == [tuple(vars(size).values())[1:] for size in SIZES]
-    assert [int(re.sub(r"\D", "", name) or 0) for name, _ in rows] == [size.symbols for size in SIZES]
+def test_the_documentation_shows_the_table_that_is_used():
+    page = PAGE.read_text()
+    assert written(page) == page, "python tests/settings_table.py writes it"
