@@ -19,11 +19,12 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from pathlib import Path
 
-import charrnn
 
-LATE = ["torch.optim", "rich.table", "rich.console", "pyppmd"]  # what is loaded when it is needed only
+
+SHIPPED = str(Path(__file__).parents[1] / "checkpoints")
 
 
 class Warm:
@@ -68,10 +69,13 @@ def content(file):
 
 
 def load_everything():
+    """Also what is loaded late, as a stranger may not be able to read it where Python is installed."""
     for module in pkgutil.walk_packages(charrnn.__path__, "charrnn."):
         importlib.import_module(module.name)
-    for name in LATE:
-        importlib.import_module(name)
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        for line in (["info"], ["sample", "-n", "1"], ["evaluate", "--", __file__], ["plot"], ["train", "nothing"]):
+            app.run([*line[:1], *([] if line[0] == "train" else ["shakespeare", "--checkpoints", SHIPPED]), *line[1:]])
 
 
 def live(request, streams):
@@ -113,6 +117,11 @@ def serve(asked):
 
 
 if __name__ == "__main__":
+    import torch
+
+    import charrnn
+    from charrnn.cli import app
+
     load_everything()
     serve(socket.socket(fileno=int(sys.argv[1])))
     os._exit(0)
