@@ -46,16 +46,17 @@ class Warm:
     def run(self, arguments, folder, env, *, stdin=b"", stranger=False, seconds=120):
         """The finished process, with bytes on its streams. A `stranger` is no superuser."""
         with ExitStack() as stack:
-            streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-            streams[0].write(stdin)
-            streams[0].seek(0)
+            given, *written = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            given.write(stdin)
+            given.seek(0)
+            streams = [file.fileno() for file in (given, *written)]
             code = self.end(arguments, folder, env, streams, stranger=stranger, seconds=seconds)
-            return subprocess.CompletedProcess(arguments, code, *map(content, streams[1:]))
+            return subprocess.CompletedProcess(arguments, code, *map(content, written))
 
     def end(self, arguments, folder, env, streams, *, stranger=False, seconds=120):
-        """The exit code of a line on three open files; below 0 if a signal ended it, as after so many seconds."""
+        """The exit code of a line on three descriptors; below 0 if a signal ended it, as after so many seconds."""
         request = {"arguments": arguments, "folder": str(folder), "env": env, "stranger": stranger, "seconds": seconds}
-        socket.send_fds(self.ours, [b"!"], [stream.fileno() for stream in streams])
+        socket.send_fds(self.ours, [b"!"], streams)
         self.ours.sendall(json.dumps(request).encode() + b"\n")
         return int(self.answers.readline())
 

@@ -31,14 +31,14 @@ def surroundings(folder):
 def door(warm):
     """Run lines of (arguments, environment) in `folder / "work"`, one after the other.
 
-    From line number `stranger` on, a superuser becomes somebody who is denied what a mode denies.
+    To a `stranger` is denied what a mode denies, also where the tests are a superuser's.
     """
 
-    def run(lines, folder, *, stranger=None):
-        home, last, found = surroundings(folder), len(lines) if stranger is None else stranger, []
-        for number, (arguments, env) in enumerate(lines):
-            began, streams = time.monotonic(), {"seconds": 60, "stranger": number >= last}
-            done = warm.run(arguments, folder / "work", home | env, **streams)
+    def run(lines, folder, *, stranger=False):
+        home, found = surroundings(folder), []
+        for arguments, env in lines:
+            began = time.monotonic()
+            done = warm.run(arguments, folder / "work", home | env, stranger=stranger, seconds=60)
             out, err = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
             found.append(Done(arguments, env, done.returncode, out, err, time.monotonic() - began))
         return found
