@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from tests.warm import Warm
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

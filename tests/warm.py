@@ -23,10 +23,6 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 
-
-SHIPPED = str(Path(__file__).parents[1] / "checkpoints")
-
-
 class Warm:
     """The process, for who asks."""
 
@@ -70,13 +66,20 @@ def content(file):
 
 
 def load_everything():
-    """Also what is loaded late, as a stranger may not be able to read it where Python is installed."""
+    """Also what is loaded late, which a stranger may not be allowed to read where Python is installed."""
+    import torch
+
+    import charrnn
+    from charrnn.cli import app
+
     for module in pkgutil.walk_packages(charrnn.__path__, "charrnn."):
         importlib.import_module(module.name)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        for line in (["info"], ["sample", "-n", "1"], ["evaluate", "--", __file__], ["plot"], ["train", "nothing"]):
-            app.run([*line[:1], *([] if line[0] == "train" else ["shakespeare", "--checkpoints", SHIPPED]), *line[1:]])
+    model = str(Path(charrnn.__path__[0]).parent / "checkpoints" / "shakespeare")
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        for line in (["info"], ["sample", "-n", "1"], ["evaluate", __file__], ["plot"]):
+            app.run([*line[:1], model, *line[1:]])
+        app.run(["train", "nothing"])
 
 
 def live(request, streams):
@@ -87,9 +90,9 @@ def live(request, streams):
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     if request["stranger"] and os.geteuid() == 0:
         os.setgroups([])
         os.setgid(65534)
@@ -101,6 +104,7 @@ def live(request, streams):
 
 
 def serve(asked):
+    """Fork a child for each request, until nobody is left to ask."""
     lines = asked.makefile()
     while streams := socket.recv_fds(asked, 1, 3)[1]:
         request = json.loads(lines.readline())
@@ -118,11 +122,6 @@ def serve(asked):
 
 
 if __name__ == "__main__":
-    import torch
-
-    import charrnn
-    from charrnn.cli import app
-
     load_everything()
     serve(socket.socket(fileno=int(sys.argv[1])))
     os._exit(0)

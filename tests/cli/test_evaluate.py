@@ -292,16 +292,14 @@ def test_a_model_moves_without_its_corpus_and_its_folder(charrnn, trained, tmp_p
     assert (done.returncode, len(done.stdout)) == (0, 10)
 
 
-@pytest.mark.parametrize("how", ["flag", "environment"])
-def test_a_large_corpus_is_found_again_in_the_cache_that_is_named(charrnn, tmp_path, how):
-    """33 million characters: encoded once by `train`, mapped by `evaluate`."""
+def test_a_large_corpus_is_found_again_in_the_cache_that_is_named(charrnn, tmp_path):
+    """33 million characters: encoded once by `train`, which is told by a flag, mapped by `evaluate`, told otherwise."""
     (tmp_path / "large.txt").write_text("abcdefgh" * (33 << 17))
     shape = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--steps", "1", *FLOAT32]
-    flags, env = (["--cache", "kept"], {}) if how == "flag" else ([], {"CHARRNN_CACHE": "kept"})
-    line = ["train", "large.txt", *shape, "--validation-fraction", "0.0001", *flags]
-    assert charrnn(*line, cwd=tmp_path, env=env | {"XDG_CACHE_HOME": str(tmp_path / "other")}).returncode == 0
+    line, env = ["train", "large.txt", *shape, "--validation-fraction", "0.0001"], {"XDG_CACHE_HOME": "other"}
+    assert charrnn(*line, "--cache", "kept", cwd=tmp_path, env=env).returncode == 0
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")}
-    done = charrnn("evaluate", *flags, "--json", cwd=tmp_path, env=env | {"XDG_CACHE_HOME": str(tmp_path / "other")})
+    done = charrnn("evaluate", "--json", cwd=tmp_path, env=env | {"CHARRNN_CACHE": "kept"})
     assert json.loads(done.stdout)["characters"] == 3461
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")} == kept != {}
     assert not (tmp_path / "other").exists()

@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.warm import Warm
 
 from charrnn.cli.train import place as place_of_process
 from charrnn.runs.checkpoint import read_checkpoint
@@ -119,20 +118,17 @@ def alone(charrnn):
     return lambda folder, *line: [charrnn(*line, cwd=folder)]
 
 
-@pytest.fixture(scope="session")
-def together(warm, free_port):
+@pytest.fixture
+def together(charrnn, free_port):
     """Run a line in two processes without a launcher of torch's, as a batch system starts them."""
-    with Warm() as other, ThreadPoolExecutor() as threads:
 
-        def run(folder, *line):
-            shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-            clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")} | shared
-            envs = [clean | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
-            running = [threads.submit(process.run, [*map(str, line)], folder, env)
-                       for process, env in zip((warm, other), envs, strict=True)]  # fmt: skip
-            return [each.result() for each in running]
+    def run(folder, *line):
+        place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        envs = [place | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+        with ThreadPoolExecutor() as threads:
+            return [*threads.map(lambda env: charrnn(*line, cwd=folder, env=env, fresh=True), envs)]
 
-        yield run
+    return run
 
 
 def finish(ended):

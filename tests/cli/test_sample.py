@@ -173,7 +173,19 @@ def test_prompts_and_a_prompt_exclude_each_other(charrnn, trained):
 
 def test_json_of_a_byte_model_joins_characters_across_symbols(charrnn, tmp_path):
     (tmp_path / "fete.txt").write_text("é€" * 200)
-    flags = ["--unit", "byte", "--hidden", "16", "--steps", "150", "--learning-rate", "0.02", "--batch-size", "4", *FLOAT32]
+    flags = [
+        "--unit",
+        "byte",
+        "--hidden",
+        "16",
+        "--steps",
+        "150",
+        "--learning-rate",
+        "0.02",
+        "--batch-size",
+        "4",
+        *FLOAT32,
+    ]
     assert charrnn("train", "fete.txt", *flags, "-q", cwd=tmp_path).returncode == 0
     found = json.loads(charrnn("sample", "-p", "é", "-n", "50", "-t", "0", "--json", cwd=tmp_path).stdout)
     assert found["text"].startswith("é€é€é€")
@@ -262,7 +274,20 @@ def test_a_prompt_may_begin_with_a_dash(charrnn, trained, words):
 def test_bytes_that_are_no_text_go_through_a_byte_model_as_they_are(charrnn, tmp_path):
     """As an argument, from a file and as a stop text."""
     (tmp_path / "noise").write_bytes(b"\xe9\xff" * 50)
-    flags = ["--unit", "byte", "--hidden", "8", "--batch-size", "2", "--seq-length", "8", "--steps", "1", "-q", *FLOAT32]
+    flags = [
+        "--unit",
+        "byte",
+        "--hidden",
+        "8",
+        "--batch-size",
+        "2",
+        "--seq-length",
+        "8",
+        "--steps",
+        "1",
+        "-q",
+        *FLOAT32,
+    ]
     assert charrnn("train", "noise", *flags, "--name", "bytes", cwd=tmp_path).returncode == 0
     common = ["sample", "bytes", "-n", "30", "--seed", "1"]
     given = charrnn(*common, "-p", os.fsdecode(b"caf\xe9"), cwd=tmp_path).stdout

@@ -161,7 +161,9 @@ def test_dry_run_states_the_memory_that_the_run_takes(corpus, size):
 
 def test_a_small_corpus_shrinks_lanes_and_says_so(charrnn, tmp_path):
     (tmp_path / "small.txt").write_text("to be or not to be")
-    done = charrnn("train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", *TINY[-2:], cwd=tmp_path)
+    done = charrnn(
+        "train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", *TINY[-2:], cwd=tmp_path
+    )
     assert done.returncode == 0
     assert b"shrunk to 1 x 17" in done.stderr
 
@@ -270,7 +272,9 @@ def charrnn_command():
 
 def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
     lines = ["name: from-file", "resume: true", "checkpoints: elsewhere", "max_time: 1h", "exit_incomplete: 99"]
-    (corpus.parent / "c.yaml").write_text("\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8", "precision: float32"]))
+    (corpus.parent / "c.yaml").write_text(
+        "\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8", "precision: float32"])
+    )
     done = charrnn("train", "--config", "c.yaml", "--name", "flag-wins", cwd=corpus.parent)
     assert done.returncode == 0, done.stderr
     assert (corpus.parent / "elsewhere" / "flag-wins" / "best.safetensors").exists()
