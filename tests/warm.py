@@ -75,7 +75,7 @@ def load_everything():
     for module in pkgutil.walk_packages(charrnn.__path__, "charrnn."):
         importlib.import_module(module.name)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
-    model = str(Path(charrnn.__path__[0]).parent / "checkpoints" / "shakespeare")
+    model = str(Path(__file__).parents[1] / "checkpoints" / "shakespeare")
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         for line in (["info"], ["sample", "-n", "1"], ["evaluate", __file__], ["plot"]):
             app.run([*line[:1], model, *line[1:]])

@@ -334,15 +334,16 @@ def test_a_launcher_that_may_restart_completes_the_job_by_itself(place, runs, ra
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        (
+        pytest.param(
             ["verses.txt", "--batch-size", "5"],
             2,
             "--batch-size 5 cannot be shared out evenly over 2 processes; take a multiple of 2",
+            marks=pytest.mark.slow,
+            id="lanes",
         ),
-        (["-"], 2, "- cannot be read by several processes; write the text to a file first"),
-        (["gone.txt"], 66, "gone.txt"),
+        pytest.param(["-"], 2, "- cannot be read by several processes; write the text to a file first", id="stdin"),
+        pytest.param(["gone.txt"], 66, "gone.txt", marks=pytest.mark.slow, id="missing"),
     ],
-    ids=["lanes", "stdin", "missing"],
 )
 def test_what_several_processes_cannot_do_is_refused_by_all_in_one_line(place, together, line, code, words):
     first, second = together(place, "train", *TINY, "--steps", "5", *line)

@@ -111,7 +111,10 @@ def test_only_the_monotonic_clock_matters(tmp_path):
 # Streams that are closed
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    ["2>&-", "<&- >&- 2>&-", *(pytest.param(less, marks=pytest.mark.slow) for less in ("<&-", ">&-", ">&- 2>&-"))],
+)
 def test_a_closed_stream_is_nobodys_problem(trained, closed):
     """Where nothing has to be read or written, nothing is missing."""
     for line in (
