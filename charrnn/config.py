@@ -214,7 +214,7 @@ def check(key: str, value: Any, source: str) -> Any:
         SettingsError: no such key, or a value out of bounds.
     """
     check_key(key, source)
-    shown = f"--{key.replace('_', '-')}" if source == "flag" else key
+    shown = f"`{key}`" if source == "flag" else key
     try:
         return _validator(key)(value)
     except ValidationError as error:
@@ -225,8 +225,8 @@ def check(key: str, value: Any, source: str) -> Any:
 
 
 def check_one_length(values: Mapping[str, Any], source: str) -> None:
-    """A run has one length: refuse two of --steps, --epochs and --time from the same source."""
-    given = [f"--{key}" for key in LENGTHS if values.get(key) is not None]
+    """A run has one length: refuse two of `steps`, `epochs` and `time` from the same source."""
+    given = [f"`{key}`" for key in LENGTHS if values.get(key) is not None]
     if len(given) > 1:
         raise SettingsError(f"{' and '.join(given)} exclude each other", f"both from {source}", "give one of them")
 

@@ -45,10 +45,10 @@ def read_config_file(path: Path) -> dict[str, Any]:
             content = file.read(LIMIT + 1)
     except OSError as error:
         raise MissingInputError(
-            f"cannot read {path}", (error.strerror or str(error)).lower(), "check --config"
+            f"cannot read {path}", (error.strerror or str(error)).lower(), "check `config`"
         ) from error
     if len(content) > LIMIT:
-        raise SettingsError(f"{path} is longer than 1 MiB", "that is no configuration", "check --config")
+        raise SettingsError(f"{path} is longer than 1 MiB", "that is no configuration", "check `config`")
     try:
         return _mapping(path, yaml.parse(content, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:

@@ -37,7 +37,7 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             os.close(descriptor)
         if temporary.read_bytes() != content:
-            raise StorageError(f"{path} reads back differently than it was written", "", "check the disk")
+            raise StorageError(f"{path} reads back differently from what was written", "", "check the disk")
         os.replace(temporary, path)  # noqa: PTH105 - the primitives stand together, for the tests that fail them
         flush_folder(path.parent)
     except OSError as error:

@@ -121,7 +121,7 @@ class LanguageModel:
         elif not len(ids):
             ids = self.vocabulary.encode("\n", unknown="skip")  # as a line begins
         if not len(ids):
-            raise SettingsError("there is nothing to continue", "the model knows no newline", "give a --prompt")
+            raise SettingsError("there is nothing to continue", "the model knows no newline", "give a prompt")
         width = top if steps == 1 else max(top, 16)
         found = continuations(self.network(light=True), self.vocabulary, ids, steps, width)
         return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
@@ -163,8 +163,8 @@ class LanguageModel:
             SettingsError: a `window` or `adapting` in records, or both.
         """
         if window and (adapting or self.vocabulary.end_id is not None):
-            why = "what adapts carries its state" if adapting else "this model learnt records"
-            raise SettingsError("--window is for one text", why, "leave it away")
+            why = "a network that adapts carries its state" if adapting else "this model was trained on records"
+            raise SettingsError("`window` is for one continuous text", why, "leave it out")
         coming = self.vocabulary.stream(pieces, unknown, name, missing := [0])
         if adapting:
             parts = adapt(self._learner(), coming, self.vocabulary)
@@ -191,8 +191,10 @@ class LanguageModel:
         """
         v = self.vocabulary
         if v.answer_id is None:
-            raise SettingsError("--choices needs answers", "this model learnt none", "train with --target-after")
-        offered = [v.encode(choice, name="--choices") for choice in choices]
+            raise SettingsError(
+                "`choices` are for answers", "this model was trained without any", "train one on questions and answers"
+            )
+        offered = [v.encode(choice, name="a choice") for choice in choices]
         ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(pieces, "skip")])
         for question, answer, best in choose(self.network(light=True), v, ids, offered):
             yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
@@ -239,5 +241,7 @@ class LanguageModel:
     def _learner(self) -> "CharRNN":
         """A network that may go on learning."""
         if self.vocabulary.end_id is not None:
-            raise SettingsError("only a model of one text adapts", "this one learnt records", "leave it away")
+            raise SettingsError(
+                "only a model of one continuous text can adapt", "this one was trained on records", "leave it out"
+            )
         return deepcopy(self.torch_reader.network)

@@ -140,7 +140,7 @@ def test_deep_nesting_is_refused_at_once(tmp_path, start, nest):
 @pytest.mark.parametrize("name", ["missing.yaml", ".", "file/below"])
 def test_missing_file_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
-    with pytest.raises(MissingInputError, match="check --config") as caught:
+    with pytest.raises(MissingInputError, match="check `config`") as caught:
         read_config_file(tmp_path / name)
     assert caught.value.exit_code == 66
 

@@ -134,7 +134,7 @@ def test_adapting_stands_beside_the_model_and_leaves_it_as_it_is(model):
     assert other.score("The rain it raineth").nats < model.score("The rain it raineth").nats
     assert model.score(text) == before
     assert model.sample("The", length=40, seed=1) == sample
-    with pytest.raises(SettingsError, match="--window"):
+    with pytest.raises(SettingsError, match="`window`"):
         model.score(text, adapting=True, window=8)
     with pytest.raises(DataError, match="U\\+20AC at 0"):
         model.adapted(["\u20ac"])

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from charrnn.cli.flags import spoken
 from charrnn.errors import ReaderGoneError, StorageError
 from charrnn.runs.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
 from charrnn.text.visible import visible
@@ -207,10 +208,10 @@ def lines_about(event: Event) -> list[str]:
         verb = f"resuming at step {event.step:,}" if event.resumed else "training"
         return [f"{event.run}: {verb}, {event.parameters:,} parameters, {event.steps:,} steps"]
     if isinstance(event, Notice):
-        return [event.text]
+        return [spoken(event.text)]
     if isinstance(event, RolledBack):
         rate = f"{event.learning_rate:.3g}"
-        return [f"warning: {event.why}; back at step {event.step} with half the learning rate, {rate}"]
+        return [f"warning: {spoken(event.why)}; back at step {event.step} with half the learning rate, {rate}"]
     if isinstance(event, Evaluated):
         best = " best" if event.best else ""
         nats, bits = event.nats_per_char, event.bits_per_char

@@ -72,7 +72,7 @@ def print_heatmap(subject: "Subject", parts: "Iterable[Scored]", threshold: floa
         for row in rows:
             stream.write(row.encode())
     if unknown[0]:
-        say(f"{unknown[0]:,} characters that the model does not know are left out, or stand as others")
+        say(f"{unknown[0]:,} characters that the model does not know are skipped or replaced")
 
 
 def beginning(subject: "Subject") -> "Iterator[Ids]":

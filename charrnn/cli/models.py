@@ -34,7 +34,7 @@ def find_run(run: str | None, checkpoints: Path) -> Path:
         if run is None:
             records = [path for path in checkpoints.glob(f"*/{METRICS}") if path.is_file()]
             if not records:
-                what, remedy = f"no run in {checkpoints} has a record", "train one: charrnn train corpus.txt"
+                what, remedy = f"no run in {checkpoints} has recorded anything", "train one: charrnn train corpus.txt"
                 raise MissingInputError(what, "", remedy)
             return max(records, key=getmtime).parent
         places = [place for place in (Path(run), checkpoints / run) if lexists(place)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from charrnn.cli.options import Checkpoints, complete_model, complete_path
+from charrnn.cli.options import Checkpoints, complete_model, complete_path, plain
 
 if TYPE_CHECKING:
     from charrnn.report.charts import Chart
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="Runs' folders or names; default: the newest run.", autocompletion=complete_model
+        metavar="RUN...", help="Folders or names of runs. [default: the newest run]", autocompletion=complete_model
     ),
 ]
 Place = Annotated[
     Literal["step", "symbols", "time"],
-    typer.Option("--against", help="Steps, symbols read, or seconds of training."),
+    plain("Curves", "--against", "Steps, symbols read, or seconds of training."),
 ]
 Svg = Annotated[
     str | None,
-    typer.Option("--svg", metavar="FILE", help="Write an SVG file; - is stdout.", autocompletion=complete_path),
+    plain("Output", "--svg", "Write an SVG file; - is stdout.", metavar="FILE", autocompletion=complete_path),
 ]
-Json = Annotated[bool, typer.Option("--json", help="The points, one JSON object for each run.")]
+Json = Annotated[bool, plain("Output", "--json", "Print the points, one JSON object for each run.")]
 WIDEST, HIGHEST = 200, 60  # characters; beyond them a curve gains nothing
 
 
@@ -37,7 +37,9 @@ def plot(
     as_json: Json = False,
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
-    """Draw training loss, validation score and learning rate of one run or several, also while they train.
+    """Draw the learning curves of runs.
+
+    Training loss, validation score and learning rate of one run or several, also while they train.
 
     \b
     charrnn plot

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, Unknown
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, UnknownInPrompt, plain
 
 if TYPE_CHECKING:
     from charrnn.generation.beam import Prediction
@@ -18,15 +16,16 @@ def predict(
     model: Model = None,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    unknown: UnknownInPrompt = "error",
     steps: Annotated[
-        int, typer.Option("--steps", min=1, max=1000, help="How many characters; more than one by beam search.")
+        int,
+        plain("Output", "--steps", "Characters to predict; more than one by beam search.", min=1, max=1000),
     ] = 1,
-    top: Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many to show.")] = 10,
-    unknown: Unknown = "error",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    top: Annotated[int, plain("Output", "--top", "How many to show.", min=1, max=10_000)] = 10,
+    as_json: Annotated[bool, plain("Output", "--json", "One JSON object.")] = False,
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
-    """Say what probably comes after a text.
+    """Show what comes next, and how probable it is.
 
     \b
     charrnn predict -p "The quick brown fo"

@@ -5,26 +5,28 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model
+from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model, plain
 
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="Runs' names or folders, or .safetensors files.", autocompletion=complete_model
+        metavar="RUN...",
+        help="Folders or names of runs, or .safetensors files. [default: the newest run]",
+        autocompletion=complete_model,
     ),
 ]
 Output = Annotated[
     str | None,
-    typer.Option(
-        "--output", "-o", help="Where to write it, - is stdout; default: report.html in the first run's folder."
-    ),
+    plain("Output", "--output", "File to write; - is stdout. [default: report.html in the first run's folder]", "-o"),
 ]
 
 
 def report(
     run: Runs = None, output: Output = None, checkpoints: Checkpoints = Path("checkpoints"), cache: Cache = None
 ) -> None:
-    """Show runs on one HTML page that needs nothing else: curves, samples, surprises, cells, gradients, what is copied.
+    """Show runs on one HTML page.
+
+    Learning curves, samples, surprises, units, gradients, and what is copied; the page needs nothing else.
 
     \b
     charrnn report sonnets
@@ -34,6 +36,7 @@ def report(
 
     from charrnn import __version__
     from charrnn.cli.console import ResultStream, print_result, say
+    from charrnn.cli.flags import spoken
     from charrnn.cli.models import open_model
     from charrnn.errors import OutputError, SettingsError
     from charrnn.files import write_whole
@@ -52,7 +55,7 @@ def report(
         accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]
     for account in accounts:
         for notice in account.notices:
-            say(f"{account.name}: {notice}")
+            say(f"{account.name}: {spoken(notice)}")
     written = page(accounts, f"charrnn {__version__}")
     if output == "-":
         with ResultStream() as stream:

@@ -6,9 +6,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, Unknown
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, UnknownInPrompt, plain
 
 if TYPE_CHECKING:
     from charrnn.cli.writers import Writer
@@ -21,40 +19,45 @@ ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0"}
 
 def sample(
     model: Model = None,
-    temperature: Annotated[
-        float, typer.Option("--temp", "--temperature", "-t", help="0 is greedy; below 1 safer, above 1 wilder.")
-    ] = 1.0,
-    length: Annotated[int, typer.Option("--length", "-n", min=0, max=10**15, help="Characters to write.")] = 500,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
     prompts: Annotated[
-        str | None, typer.Option("--prompts", help="File with a prompt on each line, answered in order; - is stdin.")
+        str | None,
+        plain("Prompt", "--prompts", "File with a prompt on each line, all of them answered in order; - is stdin."),
     ] = None,
-    count: Annotated[
-        int, typer.Option("--count", min=1, help="How many samples, of each prompt; the i-th of all uses seed + i.")
-    ] = 1,
-    separator: Annotated[
-        str | None, typer.Option("--separator", help="After each of several samples: \\n (default), \\0, any text.")
-    ] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Choose among the k likeliest.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Choose among the likeliest that sum to p.")] = None,
-    min_p: Annotated[
-        float | None, typer.Option("--min-p", help="Choose among those at least p times as likely as the likeliest.")
-    ] = None,
-    records: Annotated[
-        bool, typer.Option("--records", help="Each sample is one record; for models of --records.")
-    ] = False,
     adapt_to: Annotated[
         str | None,
-        typer.Option("--adapt-to", help="Learn from this file first, for this call only, and continue it; - is stdin."),
+        plain("Prompt", "--adapt-to", "First learn from this file, for this call only, and continue it; - is stdin."),
     ] = None,
-    stop: Annotated[list[str] | None, typer.Option("--stop", help="End before this text; may be repeated.")] = None,
+    unknown: UnknownInPrompt = "error",
+    temperature: Annotated[
+        float, plain("Choice", "--temp", "0 is greedy, below 1 safer, above 1 wilder.", "--temperature", "-t")
+    ] = 1.0,
+    top_k: Annotated[int | None, plain("Choice", "--top-k", "Choose among the k likeliest symbols.", min=1)] = None,
+    top_p: Annotated[
+        float | None, plain("Choice", "--top-p", "Choose among the likeliest symbols that together reach p.")
+    ] = None,
+    min_p: Annotated[
+        float | None, plain("Choice", "--min-p", "Choose among symbols at least p times as likely as the likeliest.")
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, max=2**63 - 1, help="Default: drawn, and printed on stderr.")
+        int | None,
+        plain("Choice", "--seed", "Random seed. [default: drawn, and printed on stderr]", min=0, max=2**63 - 1),
     ] = None,
-    unknown: Unknown = "error",
-    echo: Annotated[bool, typer.Option("--echo/--no-echo", help="Write the prompt before its continuation.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per sample.")] = False,
+    length: Annotated[int, plain("Length", "--length", "Characters to write.", "-n", min=0, max=10**15)] = 500,
+    count: Annotated[
+        int, plain("Length", "--count", "Samples to write for each prompt; the i-th of all uses seed + i.", min=1)
+    ] = 1,
+    stop: Annotated[list[str] | None, plain("Length", "--stop", "Stop before this text; may be repeated.")] = None,
+    records: Annotated[
+        bool, plain("Length", "--records", "Each sample is one record, for models trained on records.")
+    ] = False,
+    echo: Annotated[bool, plain("Output", "--echo/--no-echo", "Write the prompt before its continuation.")] = True,
+    separator: Annotated[
+        str | None,
+        plain("Output", "--separator", "Written after each of several samples: \\n, \\0 or any text. [default: \\n]"),
+    ] = None,
+    as_json: Annotated[bool, plain("Output", "--json", "One JSON object per sample.")] = False,
     device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
@@ -65,7 +68,7 @@ def sample(
     charrnn sample sonnets -n 2000 --prompt "Shall I compare thee" > poem.txt
     charrnn sample sonnets --adapt-to diary.txt --no-echo
     charrnn sample names --count 1000 --stop $'\\n' --json | jq -r .text
-    cat questions.txt | charrnn sample --prompts - --seed 7 --separator '\\0' | xargs -0 -n 1 echo
+    charrnn sample --prompts - --seed 7 --separator '\\0' < questions.txt
     """
     from charrnn.cli.console import ResultStream
     from charrnn.cli.models import open_model
@@ -95,7 +98,9 @@ def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
     from charrnn.errors import SettingsError
 
     if asked and vocabulary.end_id is None:
-        raise SettingsError("--records needs a model of records", "this one learnt a single text", "leave it away")
+        raise SettingsError(
+            "--records needs a model of records", "this one was trained on a single text", "leave it out"
+        )
     return asked or vocabulary.answer is not None or vocabulary.end == ""
 
 
@@ -104,6 +109,7 @@ def adapted(
 ) -> "tuple[LanguageModel, list[bytes]]":
     """The model after it has learnt from a file, and the prompts; where none was `asked` for, the file's end."""
     from charrnn.cli.console import say
+    from charrnn.cli.flags import spoken
     from charrnn.errors import DataError, SettingsError
     from charrnn.evaluation.segments import RUN_UP
     from charrnn.text.corpus import source_of
@@ -118,7 +124,7 @@ def adapted(
         raise DataError(f"{place} is empty", "there is nothing to adapt to", "name a text")
     model = model.adapted(pieces, unknown=unknown, name=place)
     for notice in (*notices, f"adapted to {place}, for this call only"):
-        say(notice)
+        say(spoken(notice))
     if any(each is not None for each in asked):
         return model, prompts
     return model, [end if isinstance(end, bytes) else end.encode("utf-8", "surrogateescape")]
@@ -204,7 +210,7 @@ class Asked:
 
         answer = (self.model.vocabulary.answer or "").encode()
         if answer and not prompt:
-            raise SettingsError("this model answers", "nothing was asked", "give a --prompt or --prompts")
+            raise SettingsError("this model answers questions", "nothing was asked", "give a --prompt or --prompts")
         return prompt if answer in prompt else prompt + answer
 
     def _prompts(self) -> Iterator[tuple[str, bytes]]:

@@ -43,12 +43,13 @@ class Subject:
         cache: Path,
     ) -> None:
         self.model, self.places, self.split, self.encoding, self.cache = model, places, split, encoding, cache
-        self.name = ", ".join(text) if text else f"{split} part of {', '.join(model.checkpoint.config.corpus)}"
+        self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
         self.told = False
 
     def pieces(self) -> "Iterator[str | bytes | Ids]":
         """The text, piece by piece; says, once, what a user should know of its reading."""
         from charrnn.cli.console import say
+        from charrnn.cli.flags import spoken
         from charrnn.evaluation.score import BLOCK
         from charrnn.text.corpus import source_of
         from charrnn.text.reading import stream_text
@@ -61,7 +62,7 @@ class Subject:
         notices: list[str] = []
         yield from stream_text(source_of(values, self.places), notices)
         for notice in notices if not self.told else []:
-            say(notice)
+            say(spoken(notice))
         self.told = True
 
     @cached_property
@@ -73,5 +74,5 @@ class Subject:
         c = self.model.checkpoint
         if self.split != "train" and not getattr(c.corpus, f"{self.split}_symbols"):
             remedy = "name a TEXT to score, or add --split train"
-            raise MissingInputError(f"this model held no {self.split} part out", "", remedy)
+            raise MissingInputError(f"this model has no {self.split} set", "", remedy)
         return recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, self.cache)

@@ -34,14 +34,14 @@ class Sampling:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
             remedy = "give a finite number of at least 0; 0 is greedy"
-            raise SettingsError(f"--temp cannot be {self.temperature:g}", "", remedy)
-        for flag, share in (("--top-p", self.top_p), ("--min-p", self.min_p)):
+            raise SettingsError(f"`temperature` cannot be {self.temperature:g}", "", remedy)
+        for name, share in (("top_p", self.top_p), ("min_p", self.min_p)):
             if share is not None and not 0 < share <= 1:
-                raise SettingsError(f"{flag} cannot be {share:g}", "", "give a number above 0 and at most 1")
+                raise SettingsError(f"`{name}` cannot be {share:g}", "", "give a number above 0 and at most 1")
         if b"" in self.stops:
-            raise SettingsError("--stop cannot be empty", "", "give the text to stop at")
+            raise SettingsError("a text to stop at cannot be empty", "", "give at least one character")
         if self.length < 0 or (self.top_k is not None and self.top_k < 1):
-            raise SettingsError("--length and --top-k count symbols", "", "give a larger number")
+            raise SettingsError("`length` and `top_k` are numbers of symbols", "", "give a larger number")
 
 
 class Request(NamedTuple):

@@ -63,7 +63,7 @@ def usable_device(device: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         present = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         raise SettingsError(
-            f"--device {device} cannot be used here", "", f"choose from {', '.join(present)}"
+            f"`device={device}` cannot be used here", "", f"choose from {', '.join(present)}"
         ) from error
     return device
 
@@ -143,11 +143,11 @@ class Machine:
     def best_precision(self, hidden: int, inputs: int, lanes: int) -> tuple[str, str]:
         """(precision, why) for such a layer."""
         if len(self.wanted) == 1:
-            return self.wanted[0], f"this machine computes a {self.cell} in no other"
+            return self.wanted[0], f"the only one in which this machine runs a {self.cell}"
         found = dict(self.measured(hidden, inputs, lanes))
         fastest = max(found, key=lambda precision: found[precision] / (MARGIN if precision != "float32" else 1))
-        speeds = " and ".join(f"{speed / 1e9:,.0f} in {precision}" for precision, speed in found.items())
-        return fastest, f"measured, such a layer makes {speeds} (billions of operations a second)"
+        speeds = ", ".join(f"{precision} {speed / 1e9:,.0f}" for precision, speed in found.items())
+        return fastest, f"measured on such a layer, in billions of operations per second: {speeds}"
 
 
 def check_precision(device: str, precision: str, cell: str) -> None:
@@ -157,8 +157,8 @@ def check_precision(device: str, precision: str, cell: str) -> None:
         SettingsError: `cell` does not run there in `precision`.
     """
     if not computes(device, precision, cell):
-        what, why = f"--precision {precision} cannot be used here", f"this machine has no {cell} in it"
-        raise SettingsError(what, why, "leave it away, or use --precision float32")
+        what, why = f"`precision={precision}` cannot be used here", f"this machine cannot run a {cell} in it"
+        raise SettingsError(what, why, "leave it out", "use `precision=float32`")
 
 
 def computes(device: str, precision: str, cell: str) -> bool:

@@ -41,9 +41,9 @@ SAMPLE = Sampling(length=2000, temperature=0.8)
 SEED = 1
 SEARCHED = 1 << 24  # symbols of the training text, for what is copied: a quarter of a second each million
 SHOWN = {  # of a cell, by its name
-    "lstm": "Of each unit tanh(c), its memory.",
-    "gru": "Of each unit h, its memory and its output.",
-    "rnn": "Of each unit h.",
+    "lstm": "Shown of each unit: tanh(c), its memory.",
+    "gru": "Shown of each unit: h, its memory and its output.",
+    "rnn": "Shown of each unit: h.",
 }
 NAMED = 5  # places of a text
 LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, from -1 to 1
@@ -55,7 +55,7 @@ def study(model: LanguageModel, cache: Path | None = None) -> Account:
     try:
         corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, cache)
     except (MissingInputError, DataError) as error:
-        notice = f"The text that it learnt was not found, and what needs it is left out: {error}."
+        notice = f"The text that it was trained on was not found, so what needs that text is missing here: {error}."
         return replace(account, notices=(*account.notices, notice))
     return with_text(account, model, corpus)
 
@@ -64,7 +64,11 @@ def recorded(model: LanguageModel) -> Account:
     """What the model's file and its run's record say."""
     c, folder = model.checkpoint, model.path.parent
     events = RunRecord(folder).read()
-    notices = () if events else (f"There is no {METRICS} beside the model: no curves, and no ladder.",)
+    notices = (
+        ()
+        if events
+        else (f"There is no {METRICS} beside the model, so there are no learning curves and no samples from training.",)
+    )
     nats = c.progress.validation_nats
     return Account(
         name=folder.resolve().name if events or model.path.name == "best.safetensors" else model.path.stem,
@@ -85,9 +89,9 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
     yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {c.parameters:,} parameters"
     more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
-    yield "learnt", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
-    sizes = f"{corpus.train_symbols:,} training, {corpus.validation_symbols:,} validation"
-    yield "symbols", sizes + (f", {corpus.test_symbols:,} test" if corpus.test_symbols else "")
+    yield "text", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
+    sizes = f"{corpus.train_symbols:,} to train on, {corpus.validation_symbols:,} to validate on"
+    yield "symbols", sizes + (f", {corpus.test_symbols:,} to test on" if corpus.test_symbols else "")
     yield "vocabulary", f"{len(c.vocabulary):,} {c.vocabulary.unit}s"
     yield (
         "trained",
@@ -95,8 +99,8 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     )
     if p.validation_nats is not None:
         yield (
-            "reached",
-            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per character, held out",
+            "validation",
+            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per character",
         )
     yield "made with", ", ".join(f"{key} {value}" for key, value in (c.made_with or {}).items())
 
@@ -200,5 +204,5 @@ def copying(model: LanguageModel, corpus: Corpus) -> Copying:
     shares = {n: (mine.shares.get(n), theirs.shares.get(n)) for n in range(4, 13)}
     how = f"A sample of {len(ids):,} symbols at temperature {SAMPLE.temperature:g}, seed {SEED}."
     if len(searched) < len(corpus.train):
-        how += f" It is compared with the first {len(searched):,} symbols of the training text."
+        how += f" It is compared with the first {len(searched):,} symbols of the training set."
     return Copying(how, (before, inside, after), (mine.length, theirs.length), shares)

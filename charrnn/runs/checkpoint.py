@@ -137,7 +137,7 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
     rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
     if training and not rest:
         raise DataError(
-            f"{path} holds a model, not a run", "it has no optimiser state", "use --init-from to start from it"
+            f"{path} holds a model, not a run", "it has no optimiser state", "start a new run from it with `init_from`"
         )
     return Checkpoint(
         config=record.config,
@@ -226,7 +226,7 @@ def _vocabulary(record: _Symbols) -> Vocabulary:
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"cannot use the checkpoint {path}", why, "use another checkpoint or train again")
+    return DataError(f"cannot use the checkpoint {path}", why, "use another checkpoint, or train again")
 
 
 def _first_line(error: Exception) -> str:

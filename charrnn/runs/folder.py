@@ -53,9 +53,9 @@ class Run:
                 checkpoint = read_checkpoint(path, training=True)
                 if checkpoint.progress.step == step:
                     return checkpoint
-                warn(f"passed over a checkpoint: {path} is really of step {checkpoint.progress.step}")
+                warn(f"skipped a checkpoint: {path} is really of step {checkpoint.progress.step}")
             except CharrnnError as error:
-                warn(f"passed over a checkpoint: {error}")
+                warn(f"skipped a checkpoint: {error}")
         if found:
             raise DataError(f"no checkpoint in {self.path} is whole", "", "restore one, or train under another name")
         return None
@@ -120,7 +120,7 @@ def _owner(lock: int) -> str:
         owner = json.loads(os.pread(lock, 1 << 12, 0))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return "its owner is not known"
+        return "its owner is unknown"
 
 
 def run_folder(checkpoints: Path, name: str | None, *, stem: str, resume: bool) -> Run:
@@ -134,7 +134,9 @@ def run_folder(checkpoints: Path, name: str | None, *, stem: str, resume: bool) 
         plain = re.sub(r"[^\w.+-]+", "-", stem).encode()[:90].decode(errors="ignore").strip(".-")
         return Run(checkpoints / (plain or "run"))
     if not _plain(name):
-        raise SettingsError(f"{name!r} cannot name a run", "", "give one folder name of at most 100 characters")
+        raise SettingsError(
+            f"{name!r} cannot be the name of a run", "", "give one folder name of at most 100 characters"
+        )
     run = Run(checkpoints / name)
     if run.exists() and not resume:
         raise _taken(run)
@@ -164,12 +166,12 @@ def claimed(run: Run, *, given: bool, resume: bool = False) -> Run:
             raise writing_failed(path, error) from error
         else:
             return Run(path)
-    raise OutputError(f"{run.path} and 9,999 numbered ones are taken", "", "choose another --name")
+    raise OutputError(f"{run.path} and 9,999 numbered ones are taken", "", "choose another `name`")
 
 
 def _taken(run: Run) -> OutputError:
-    remedy = "choose another --name, or add --resume to continue it"
-    return OutputError(f"the run {run.path.name} exists in {run.path.parent}", "", remedy)
+    what = f"the run {run.path.name} exists in {run.path.parent}"
+    return OutputError(what, "", "choose another `name`", "continue it with `resume=True`")
 
 
 def _plain(name: str) -> bool:
@@ -203,7 +205,7 @@ def _newest(checkpoints: Path) -> Path:
         files = [path for path in checkpoints.glob(f"*/*{SUFFIX}") if not path.name.startswith(".")]
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise MissingInputError(f"cannot read {checkpoints}", why, "check --checkpoints") from error
+        raise MissingInputError(f"cannot read {checkpoints}", why, "check `checkpoints`") from error
     if not files:
         raise MissingInputError(f"no model in {checkpoints}", "", "train one: charrnn train corpus.txt")
     newest = max(files, key=_age)

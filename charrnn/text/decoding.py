@@ -5,7 +5,7 @@ A byte order mark is dropped, and one of UTF-16 or UTF-32 says how to read a tex
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -19,8 +19,8 @@ _WIDE_MARKS = (
     *((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
     *((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
 )
-_OTHERWISE = "or --errors replace, or --unit byte to learn raw bytes"
-_REMEDY = f"pass the right --encoding, {_OTHERWISE}"
+_OTHERWISE = ("replace what cannot be decoded with `errors=replace`", "train on raw bytes with `unit=byte`")
+_REMEDIES = ("give the right `encoding`", *_OTHERWISE)
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def decode(
         try:
             piece = decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            remedy = _advice(error.object) if advise and _is_utf8(encoding) else _REMEDY
-            raise place.undecodable(error, chunk, remedy) from error
+            remedies = _advice(error.object) if advise and _is_utf8(encoding) else _REMEDIES
+            raise place.undecodable(error, chunk, remedies) from error
         except UnicodeError as error:
-            raise DataError(f"{name} is not {encoding}", str(error), _REMEDY) from error
+            raise DataError(f"{name} is not {encoding}", str(error), *_REMEDIES) from error
         place.pass_over(chunk, piece)
         if piece and not begun:
             begun = True
@@ -92,10 +92,10 @@ def _is_utf8(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
-def _advice(undecodable: bytes) -> str:
+def _advice(undecodable: bytes) -> tuple[str, ...]:
     """What to do about bytes that are not UTF-8, where all before them was."""
     likely = likely_encoding(undecodable)
-    return f"it looks like {likely}: pass --encoding {likely}, {_OTHERWISE}" if likely else _REMEDY
+    return (f"it looks like {likely}: give `encoding={likely}`", *_OTHERWISE) if likely else _REMEDIES
 
 
 MARKED = "a byte order mark"  # a notice that is counted, not shown one by one
@@ -115,14 +115,14 @@ class _Place:
         """Count what was read; a NUL says that it is no text."""
         if "\0" in piece:
             why = f"NUL at character {self.characters + piece.index(chr(0))}"
-            raise DataError(f"{self.name} is a binary file", why, "pass --unit byte to learn raw bytes")
+            raise DataError(f"{self.name} is a binary file", why, "train on raw bytes with `unit=byte`")
         self.offset += len(chunk)
         self.lines += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == 10))  # ten times as fast as count
         self.characters += len(piece)
 
-    def undecodable(self, error: UnicodeDecodeError, chunk: bytes, remedy: str) -> DataError:
+    def undecodable(self, error: UnicodeDecodeError, chunk: bytes, remedies: Sequence[str]) -> DataError:
         """Where the decoder failed at; it had kept some bytes of the chunk before."""
         kept = len(error.object) - len(chunk)
         line = self.lines - error.object.count(b"\n", 0, kept) + error.object.count(b"\n", 0, error.start) + 1
         where = f"{self.name}, line {line}: byte 0x{error.object[error.start]:02x} at offset"
-        return DataError(f"{where} {self.offset - kept + error.start} is not {self.encoding}", error.reason, remedy)
+        return DataError(f"{where} {self.offset - kept + error.start} is not {self.encoding}", error.reason, *remedies)

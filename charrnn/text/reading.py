@@ -57,8 +57,8 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     """
     check_encoding(source.decoding.encoding)
     if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
-        what = "--newlines lf needs" if source.records is None else "records need"
-        raise SettingsError(f"{what} characters", "raw bytes are learnt as they are", "leave --unit byte away")
+        what = "`newlines=lf` needs" if source.records is None else "records need"
+        raise SettingsError(f"{what} characters", "raw bytes are read as they are", "leave `unit=byte` out")
     told: list[str] = []
     if source.records is not None:
         yield END
@@ -77,11 +77,11 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
             yield from pieces if source.records is None else source.records.marked(name, pieces)
             found, told = found + 1, told + said
         if passed:
-            what = f"passed over {_files(len(passed))} in {argument} that hold no {source.decoding.encoding} text"
+            what = f"passed over {_files(len(passed))} in {argument} that are not {source.decoding.encoding} text"
             told.append(f"{what}, such as {passed[0]}")
         if not found:
             raise DataError(
-                f"no text in {argument}", "no file there is readable as text", "check --glob, --exclude and --encoding"
+                f"no text in {argument}", "no file there can be read as text", "check `glob`, `exclude` and `encoding`"
             )
     if marked := told.count(MARKED):
         told.append(f"dropped the byte order mark of {_files(marked)}")

@@ -62,7 +62,9 @@ class Records:
         assert self.answer is not None
         if record and self.answer not in record:
             what = f"record {number} of {name} has no {self.answer!r}"
-            raise DataError(what, "an answer must follow it in each record", "correct the text or --target-after")
+            raise DataError(
+                what, "an answer must follow it in each record", "correct the text", "correct `target_after`"
+            )
         return record.replace(self.answer, ANSWER, 1)
 
 
@@ -73,7 +75,7 @@ def records_of(kind: str | None, separator: str | None, answer: str | None) -> R
         SettingsError: two kinds at once.
     """
     if kind and separator is not None:
-        raise SettingsError("--records and --record-separator exclude each other", "", "give one of them")
+        raise SettingsError("`records` and `record_separator` exclude each other", "", "give one of them")
     if not (kind or separator or answer):
         return None
     return Records(separator or SEPARATORS[kind or "lines"], answer)

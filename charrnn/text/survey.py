@@ -136,4 +136,4 @@ def _utf8(content: str | bytes) -> bytes:
     try:
         return content.encode()
     except UnicodeEncodeError as error:
-        raise DataError("the corpus holds half of a surrogate pair", str(error.reason), "check --encoding") from error
+        raise DataError("the text holds half of a surrogate pair", str(error.reason), "check `encoding`") from error

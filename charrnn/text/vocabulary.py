@@ -223,7 +223,9 @@ class Vocabulary:
         listed = ", ".join(f"U+{ord(text[place]):04X} at {start + place}" for place in places[:_LISTED].tolist())
         more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         what = f"{name} has characters that the model does not know: {listed}{more}"
-        return UnknownSymbolError(what, "", "use --unknown skip or --unknown replace")
+        return UnknownSymbolError(
+            what, "", "use `unknown=skip` to leave them out", "use `unknown=replace` to take the nearest known ones"
+        )
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:

@@ -110,7 +110,7 @@ class Loop:
         except DivergedError:
             return  # what is on disk is the last good state
         self._save(must=True)
-        again = f"the same line with --name {shlex.quote(self.run.path.name)} --resume continues the run"
+        again = f"the same command with `name={shlex.quote(self.run.path.name)}` `resume=True` continues the run"
         self.emit(Notice(self.progress.step, f"saved at step {self.progress.step}; {again}"))
 
     def _settle(self) -> float:
@@ -120,7 +120,7 @@ class Loop:
             value, last = loss.item(), norm.item()
             if not math.isfinite(value) or not math.isfinite(last):
                 what = f"training diverged by step {p.step}"
-                remedy = "lower --learning-rate; the checkpoints written so far are whole"
+                remedy = "lower `learning_rate`; the checkpoints written so far are whole"
                 raise DivergedError(what, f"loss {value:.3g}, gradient norm {last:.3g}", remedy)
             p.loss_sum, p.loss_count = p.loss_sum + value, p.loss_count + 1
         self.pending.clear()

@@ -56,7 +56,7 @@ def folder(tmp_path, trained):
 @pytest.mark.parametrize(
     ("line", "code", "part"),
     [
-        ("train empty.txt", 65, "the corpus is empty"),
+        ("train empty.txt", 65, "the text is empty"),
         ("train one.txt", 65, "repeats one symbol"),
         ("train same.txt", 65, "repeats one symbol"),
         ("train binary.txt", 65, "binary file"),
@@ -68,14 +68,18 @@ def folder(tmp_path, trained):
             65,
             "old.txt, line 1: byte 0xe9 at offset 2 is not utf-8; invalid continuation byte; it looks",
         ),
-        ("train old.txt --errors strict", 65, "it looks like cp1252: pass --encoding cp1252, or --errors replace, or"),
-        ("evaluate model.safetensors old.txt", 65, "it looks like cp1252: pass --encoding cp1252"),
+        (
+            "train old.txt --errors strict",
+            65,
+            "it looks like cp1252: give --encoding cp1252, or replace what cannot be decoded with --errors replace, or",
+        ),
+        ("evaluate model.safetensors old.txt", 65, "it looks like cp1252: give --encoding cp1252"),
         ("train missing.txt", 66, "missing.txt"),
         (f"train {'a' * 300}", 66, "file name too long"),
         ("train missing-*.txt", 66, "no file matches"),
         ("train nothing", 65, "no text in nothing"),
         ("train /dev/zero", 66, "neither a file nor a folder"),
-        ("train", 2, "no CORPUS given"),
+        ("train", 2, "no text to train on"),
         ("train good.txt --encoding nonsense", 2, "nonsense"),
         ("train good.txt --no-such-flag", 2, "--no-such-flag"),
         ("train good.txt --config unknown.yaml", 2, "did you mean hidden?"),
@@ -95,7 +99,7 @@ def folder(tmp_path, trained):
         ("train good.txt --unit phoneme", 2, "--unit"),
         ("train good.txt --device tpu", 2, "tpu"),
         ("train good.txt --validation-fraction 1.5", 2, "--validation-fraction"),
-        ("train good.txt --name ../up", 2, "cannot name a run"),
+        ("train good.txt --name ../up", 2, "cannot be the name of a run"),
         ("train good.txt --init-from missing", 66, "missing"),
         ("sample missing", 66, "no model is called missing"),
         ("sample", 66, "no model in checkpoints"),
@@ -223,7 +227,7 @@ LEARNT = {
 
 # What a file holds, the flags, and what is said against it.
 REFUSED = {
-    "only a byte order mark": (b"\xef\xbb\xbf", [], "the corpus is empty"),
+    "only a byte order mark": (b"\xef\xbb\xbf", [], "the text is empty"),
     "one character": ("\u20ac".encode(), [], "repeats one symbol"),
     "one different character": ("\u20ac".encode() * 99, [], "repeats one symbol"),
     "NUL at the end": (LINES + b"\0", [], "NUL at character 99"),
@@ -250,7 +254,7 @@ NO_TEXT = {
     "an empty folder": (65, "no text in an empty folder"),
     "a link to itself": (66, "too many levels of symbolic links"),
     "*.none": (66, "no file matches"),
-    "-": (65, "the corpus is empty"),
+    "-": (65, "the text is empty"),
 }
 
 

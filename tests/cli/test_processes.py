@@ -35,7 +35,7 @@ LINE = ["train", "verses.txt", *TINY, "--steps", STEPS, "--eval-every", STEPS, "
 LINE += ["--name", "run", "--resume"]
 TWO = ["--standalone", "--nproc-per-node", "2"]
 LOST = "charrnn: error: another process than rank {} has ended; the run cannot go on without it; "
-LOST += "the same line with --resume continues the run"
+LOST += "the same command with --resume continues the run"
 
 
 class Job:
@@ -251,7 +251,7 @@ def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, 
     wound_back(runs / before, tmp_path, 2 * EVERY)
     said = finish(request.getfixturevalue(after)(tmp_path, *LINE))
     assert f"run: resuming at step {2 * EVERY}" in said
-    assert said.count("resumed with another processes: the last bits of results may differ") == 1
+    assert said.count("resumed with a different processes: results may differ in their last bits") == 1
     for name in ("one", "two"):
         assert score(tmp_path) == pytest.approx(score(runs / name), abs=1e-4)
 
@@ -267,13 +267,13 @@ def stopped(place, runs, together, stop):
         said = job.said()
     (last,) = steps(place)[-1:]
     assert EVERY // 2 <= last < STEPS, "the run was over before it could be stopped"
-    assert said.count(f"saved at step {last}; the same line with --name run --resume continues the run") == 1
+    assert said.count(f"saved at step {last}; the same command with --name run --resume continues the run") == 1
     assert said.count("charrnn: stopped by SIGTERM") == 1
     assert read(place, last).progress.step == last
     assert recorded(place) == list(range(1, last + 1))
     said = finish(together(place, *LINE))
     assert f"run: resuming at step {last}" in said
-    assert "resumed with another" not in said
+    assert "resumed with a different" not in said
     assert differing(place, runs / "two") == []
 
 
@@ -337,11 +337,13 @@ def test_a_launcher_that_may_restart_completes_the_job_by_itself(place, runs, ra
         pytest.param(
             ["verses.txt", "--batch-size", "5"],
             2,
-            "--batch-size 5 cannot be shared out evenly over 2 processes; take a multiple of 2",
+            "--batch-size 5 cannot be divided evenly among 2 processes; use a multiple of 2",
             marks=pytest.mark.slow,
             id="lanes",
         ),
-        pytest.param(["-"], 2, "- cannot be read by several processes; write the text to a file first", id="stdin"),
+        pytest.param(
+            ["-"], 2, "several processes cannot share standard input; write the text to a file first", id="stdin"
+        ),
         pytest.param(["gone.txt"], 66, "gone.txt", marks=pytest.mark.slow, id="missing"),
     ],
 )

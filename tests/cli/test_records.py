@@ -74,7 +74,7 @@ def test_windows_in_records_are_refused(charrnn, names):
 def test_adapting_to_records_is_refused(charrnn, names, line):
     done = charrnn(*line, cwd=names)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
-    assert b"learnt records" in done.stderr
+    assert b"trained on records" in done.stderr
 
 
 def test_records_have_baselines(charrnn, names):

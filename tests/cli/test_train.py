@@ -225,7 +225,7 @@ def test_a_signal_saves_and_what_is_said_continues(charrnn, corpus, number, code
     assert f"stopped by {number.name}".encode() in stderr
     step = read_checkpoint(newest(metrics.parent)).progress.step
     assert 0 < step < 1200
-    said = re.search(rf"saved at step {step}; the same line with (.*) continues the run", stderr.decode())
+    said = re.search(rf"saved at step {step}; the same command with (.*) continues the run", stderr.decode())
     again = charrnn(*line, *shlex.split(said[1]), cwd=corpus.parent)
     assert again.returncode == 0
     assert f"resuming at step {step:,}".encode() in again.stderr
@@ -343,10 +343,10 @@ def test_what_stands_in_both_parts_is_counted_and_said(charrnn, tmp_path):
     (tmp_path / "text.txt").write_text("".join(chr(97 + n * n % 26) for n in range(900)) + "A" * 64 + "B" * 64)
     done = charrnn("train", "text.txt", *TINY, "--steps", "1", "--validation-fraction", "0.5", cwd=tmp_path)
     line = next(line for line in done.stderr.decode().splitlines() if "flatters" in line)
-    assert re.match(r"\d+ of 8 passages of 64 symbols in the validation part stand in the training part too", line)
+    assert re.match(r"\d+ of 8 passages of 64 symbols in the validation set also occur in the training set", line)
     (tmp_path / "names.txt").write_text("Ada\nBob\nEve\nAda\n" * 40)
     done = charrnn("train", "names.txt", *TINY, "--steps", "1", "--records", "lines", cwd=tmp_path)
-    assert b"16 of 16 records in the validation part stand in the training part too" in done.stderr
+    assert b"16 of 16 records in the validation set also occur in the training set" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["flag", "environment", "file"])

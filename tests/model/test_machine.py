@@ -144,5 +144,5 @@ def test_what_is_chosen_can_be_computed_and_what_cannot_is_refused(cell, monkeyp
 
     monkeypatch.setattr(CELLS[cell], "unroll", without)
     assert not computes("cpu", "bfloat16", cell)
-    with pytest.raises(SettingsError, match="--precision bfloat16 cannot be used here; this machine has no"):
+    with pytest.raises(SettingsError, match="`precision=bfloat16` cannot be used here; this machine cannot run a"):
         check_precision("cpu", "bfloat16", cell)

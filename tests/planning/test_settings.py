@@ -98,7 +98,7 @@ def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
 
 @pytest.mark.parametrize("train", TRAIN)
 @pytest.mark.parametrize("epochs", [0.5, 3.0, 12.0, 100.0])
-def test_a_number_of_readings_asks_for_the_same_network_on_any_machine(train, epochs):
+def test_a_number_of_epochs_asks_for_the_same_network_on_any_machine(train, epochs):
     row = largest(train, lambda size: epochs * train)
     found = [choices(train, speed=speed, epochs=epochs) for speed in (1.0, 1e15)]
     assert found[0].values == found[1].values
@@ -132,7 +132,7 @@ def test_the_machine_is_measured_only_where_the_table_depends_on_it():
     wish = Wish()
     wish.add({"time": 60.0}, "flag")
     (row,) = (size for size in SIZES if size.symbols == 10_000)
-    assert size_for(wish, 20_000, 65, refuse) == (row, "for 20,000 training symbols")
+    assert size_for(wish, 20_000, 65, refuse) == (row, "for a training set of 20,000 symbols")
     with pytest.raises(AssertionError, match="measured"):
         size_for(wish, 1_000_000, 65, refuse)
 
@@ -146,7 +146,7 @@ def test_a_large_alphabet_takes_time_as_well():
 
 def test_the_reason_says_how_often_the_text_can_be_read():
     why = choices(1_000_000, speed=1e11, time=95.0).reasons["hidden"]
-    assert why == f"for 1,000,000 training symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} readings"
+    assert why == f"for a training set of 1,000,000 symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} epochs"
 
 
 def precision_for(monkeypatch, float32, bfloat16, **asked):
@@ -168,7 +168,7 @@ def test_the_precision_is_the_faster_one_and_both_speeds_are_said(monkeypatch):
     for float32, bfloat16, expected in ((687e9, 412e9, "float32"), (340e9, 516e9, "bfloat16"), (5e9, 5e9, "float32")):
         precision, why, shapes = precision_for(monkeypatch, float32, bfloat16)
         assert precision == expected
-        assert f"{float32 / 1e9:.0f} in float32 and {bfloat16 / 1e9:.0f} in bfloat16" in why
+        assert f"float32 {float32 / 1e9:.0f}, bfloat16 {bfloat16 / 1e9:.0f}" in why
         assert shapes == [LayerShape("lstm", 64, 256, 16)]
 
 
@@ -240,7 +240,7 @@ def test_lanes_that_the_text_cannot_fill_are_shrunk_and_the_reason_says_so(train
     found = choices(train, device="cpu", **asked)
     assert (found.values["batch_size"], found.values["seq_length"]) == (lanes, window)
     assert re.search(rf"shrunk to {lanes}\D+{window}\b", found.reasons["batch_size"])
-    assert f"{train:,} training symbols" in found.reasons["batch_size"]
+    assert f"the training set has only {train:,} symbols" in found.reasons["batch_size"]
 
 
 def test_lanes_that_the_text_fills_are_not_called_shrunk():

@@ -74,7 +74,7 @@ def test_what_is_copied_is_told_of_the_sample_that_is_shown(account, model, corp
 def test_the_card_says_what_the_checkpoint_says(model):
     said = dict(card(model))
     nats = model.checkpoint.progress.validation_nats
-    assert said["reached"] == f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character, held out"
+    assert said["validation"] == f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
     assert "60 of 60 steps" in said["trained"]
 
 

@@ -499,7 +499,7 @@ REASONS = {
 def test_a_refusal_says_what_is_wrong_and_what_to_do(path, content, change, reason):
     path.write_bytes(resealed(content, change))
     assert f"cannot use the checkpoint {path}; {reason}" in refusal(path)
-    assert refusal(path).endswith("; use another checkpoint or train again")
+    assert refusal(path).endswith("; use another checkpoint, or train again")
 
 
 def test_a_record_that_is_no_object_is_called_that(path):
@@ -521,7 +521,7 @@ def test_a_safetensors_file_of_another_program_is_called_that(path):
 def test_a_model_without_its_run_cannot_be_resumed(path):
     write_checkpoint(path, checkpoint(training=False))
     assert read_checkpoint(path).resumable is False
-    assert f"{path} holds a model, not a run; it has no optimiser state; use --init-from" in refusal(
+    assert f"{path} holds a model, not a run; it has no optimiser state; start a new run from it" in refusal(
         path, training=True
     )
 

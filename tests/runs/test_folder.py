@@ -147,12 +147,12 @@ def test_a_run_that_nobody_named_is_called_after_its_text(tmp_path, stem, name):
 
 def test_a_taken_name_is_refused(tmp_path):
     (tmp_path / "poem").mkdir()
-    with pytest.raises(OutputError, match="--resume") as caught:
+    with pytest.raises(OutputError, match="`resume=True`") as caught:
         run_folder(tmp_path, "poem", stem="x", resume=False)
     assert caught.value.exit_code == 73
-    remedy = "choose another --name, or add --resume to continue it"
+    remedy = "choose another `name`, or continue it with `resume=True`"
     assert str(caught.value) == f"the run poem exists in {tmp_path}; {remedy}"
-    with pytest.raises(OutputError, match="--resume"):
+    with pytest.raises(OutputError, match="`resume=True`"):
         claimed(Run(tmp_path / "poem"), given=True)
 
 
@@ -192,7 +192,7 @@ def test_numbering_ends_somewhere(tmp_path, monkeypatch):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     monkeypatch.setattr(Path, "mkdir", taken)
-    with pytest.raises(OutputError, match="choose another --name"):
+    with pytest.raises(OutputError, match="choose another `name`"):
         claimed(Run(tmp_path / "poem"), given=False)
     assert tried == ["poem", *(f"poem-{number}" for number in range(2, 10_001))]
 
@@ -203,7 +203,7 @@ def test_a_file_in_place_of_the_checkpoints_folder_is_not_called_a_taken_name(tm
     with pytest.raises(OutputError) as caught:
         claimed(Run(tmp_path / "checkpoints" / "poem"), given=given)
     assert f"cannot create {tmp_path / 'checkpoints'};" in str(caught.value)
-    assert "--resume" not in str(caught.value)
+    assert "`resume=True`" not in str(caught.value)
     assert "--name" not in str(caught.value)
 
 
@@ -285,7 +285,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_by_name(tmp_path):
     damage(run.path / "step-00000002.safetensors")
     assert run.newest_good(said.append).progress.step == 1
     assert len(said) == 1
-    assert said[0].startswith("passed over a checkpoint: cannot use the checkpoint ")
+    assert said[0].startswith("skipped a checkpoint: cannot use the checkpoint ")
     assert "step-00000002.safetensors" in said[0]
 
 
@@ -399,7 +399,7 @@ def test_a_second_owner_is_refused_in_words_whatever_the_lock_says(tmp_path, lef
         lock.write(left)
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="; its owner is not known; wait"), Run(tmp_path).owned():
+        with pytest.raises(BusyError, match="; its owner is unknown; wait"), Run(tmp_path).owned():
             pytest.fail("two owners")
     assert (tmp_path / ".lock").read_bytes() == left
 

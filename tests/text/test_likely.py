@@ -67,23 +67,23 @@ def test_a_detector_that_fails_hides_nothing(monkeypatch):
         raise RuntimeError("on purpose")
 
     monkeypatch.setattr("charset_normalizer.from_bytes", failing)
-    with pytest.raises(DataError, match="invalid start byte; pass the right --encoding"):
+    with pytest.raises(DataError, match="invalid start byte; give the right `encoding`"):
         list(decode("old.txt", [FRENCH.encode("cp1252")], Decoding(), advise=True))
 
 
 @pytest.mark.parametrize("size", [50, 1 << 20])
-def test_the_error_ends_in_a_line_that_reads_the_file(size):
+def test_the_error_names_an_encoding_that_reads_the_file(size):
     data = (PLAIN * 3 + RUSSIAN * 50).encode("cp1251")
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
     with pytest.raises(DataError) as caught:
         list(decode("old.txt", chunks, Decoding(), advise=True))
-    says = "it looks like cp1251: pass --encoding cp1251, or --errors replace, or --unit byte to learn raw bytes"
-    assert str(caught.value).endswith(f"invalid continuation byte; {says}")
+    says = "it looks like cp1251: give `encoding=cp1251`, or replace what cannot be decoded with `errors=replace`"
+    assert f"invalid continuation byte; {says}" in str(caught.value)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "shift_jis", "utf-16"])
 def test_whoever_named_another_encoding_is_not_advised(encoding):
-    with pytest.raises(DataError, match="pass the right --encoding"):
+    with pytest.raises(DataError, match="give the right `encoding`"):
         list(decode("old.txt", [FRENCH.encode("cp1252")], Decoding(encoding), advise=True))
 
 

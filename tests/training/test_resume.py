@@ -202,7 +202,7 @@ def test_resuming_a_complete_run_changes_nothing(tmp_path):
 
 def test_resuming_with_other_settings_is_refused(tmp_path):
     assert not train(tmp_path, poll=6)
-    with pytest.raises(SettingsError, match=r"--hidden 13 is not what this run was started with \(12\)"):
+    with pytest.raises(SettingsError, match=r"`hidden=13` is not what this run was started with \(12\)"):
         train(tmp_path, hidden=13)
 
 
@@ -213,7 +213,7 @@ def test_a_run_in_bfloat16_goes_on_in_float32_where_a_machine_has_none(tmp_path,
         monkeypatch.setattr(module, "computes", lambda device, precision, cell: precision == "float32")
     (tmp_path / "new").mkdir()
     for folder in (tmp_path, tmp_path / "new"):
-        with pytest.raises(SettingsError, match="--precision bfloat16 cannot be used here"):
+        with pytest.raises(SettingsError, match="`precision=bfloat16` cannot be used here"):
             train(folder, cell="gru", precision="bfloat16")
     assert train(tmp_path, cell="gru", precision="auto")
     checkpoint = read_checkpoint(max((tmp_path / "r").glob("step-*.safetensors")))
@@ -223,7 +223,7 @@ def test_a_run_in_bfloat16_goes_on_in_float32_where_a_machine_has_none(tmp_path,
 def test_resuming_on_a_changed_text_is_refused(tmp_path):
     assert not train(tmp_path, poll=6)
     (tmp_path / "text.txt").write_text(TEXT.replace("lazy", "late"))
-    with pytest.raises(DataError, match="has changed since the model learnt it"):
+    with pytest.raises(DataError, match="has changed since the model was trained on it"):
         train(tmp_path)
 
 

@@ -1,0 +1,48 @@
+"""`--help` as a map: options in named groups, in the order in which a command lists them; plain text, no colours.
+
+The groups are Typer's help panels; here they are written without rich, which would double the time that --help takes.
+"""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+OTHER = "Other"  # what belongs to every command
+
+
+def written(command: Any, ctx: Any, formatter: Any) -> None:
+    """Arguments, then a section for each group of options."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.get_params(ctx):
+        record = parameter.get_help_record(ctx)
+        if record is not None:
+            is_argument = parameter.param_type_name == "argument"
+            group = "Arguments" if is_argument else parameter.rich_help_panel or OTHER
+            groups.setdefault(group, []).append(record)
+    for group, records in sorted(groups.items(), key=lambda item: item[0] == OTHER):
+        with formatter.section(group):
+            formatter.write_dl(records)
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help shows its options in groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the groups."""
+        written(self, ctx, formatter)
+
+
+class GroupedCommands(TyperGroup):
+    """The program, whose help shows its commands in groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands by what they are for, then the options."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            row = (name, command.get_short_help_str(formatter.width))
+            groups.setdefault(command.rich_help_panel or OTHER, []).append(row)
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+        written(self, ctx, formatter)

@@ -1,0 +1,99 @@
+"""Rooms name arguments, the door names flags: those of the command at hand, and no others."""
+
+import inspect
+import re
+
+import pytest
+import typer
+
+from charrnn.cli.app import GROUPS, app
+from charrnn.cli.flags import AT_HAND, flags_of, spoken, spoken_error
+from charrnn.errors import SettingsError
+from charrnn.language_model import LanguageModel, load
+from tests.messages import messages
+
+COMMANDS = typer.main.get_command(app).commands
+ARGUMENT = re.compile(r"`([a-z_]+)(?:=[^`]*)?`")
+
+
+@pytest.fixture
+def at_hand():
+    """Be told that a command was called."""
+
+    def call(name):
+        AT_HAND.set(flags_of(COMMANDS[name]))
+
+    yield call
+    AT_HAND.set(None)
+
+
+def test_no_message_below_the_door_names_a_flag():
+    whole_lines = re.compile(r"charrnn \w+ [^;]*")  # a command to type, or to look up
+    below = [(path, text) for path, _, text in messages() if path.parts[0] != "cli" and path.suffix == ".py"]
+    named = [(path, text) for path, text in below if re.search(r"(?<![\w-])--[a-z]", whole_lines.sub("", text))]
+    assert [(path, text) for path, text in named if "--chart" not in text] == []  # a property of CSS
+
+
+def test_every_argument_that_a_message_names_is_one_that_somebody_can_give():
+    callables = [load, *(method for _, method in inspect.getmembers(LanguageModel, inspect.isfunction))]
+    known = {name for each in callables for name in inspect.signature(each).parameters}
+    known |= {name for command in COMMANDS.values() for name in flags_of(command)}
+    named = {found for path, _, text in messages() if path.parts[0] != "cli" for found in ARGUMENT.findall(text)}
+    assert len(named) > 20
+    assert named <= known
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "expected"),
+    [
+        ("train", "lower `batch_size` or `hidden`", "lower --batch-size or --hidden"),
+        ("train", 'leave `unit=byte` and `unit="byte"` out', "leave --unit byte and --unit byte out"),
+        ("train", "with `resume=True`, `layer_norm=False`", "with --resume, --no-layer-norm"),
+        ("train", "`corpus` is empty", "CORPUS is empty"),
+        ("sample", "`temperature` cannot be -1", "--temp cannot be -1"),
+        ("sample", "`batch_size` is 3", "batch size is 3"),
+        ("sample", "a `quotation`, and `more words`", "a quotation, and `more words`"),
+    ],
+)
+def test_arguments_become_the_flags_of_the_command_at_hand(at_hand, command, text, expected):
+    assert spoken(text) == text
+    at_hand(command)
+    assert spoken(text) == expected
+
+
+def test_a_remedy_that_the_command_at_hand_does_not_have_is_left_out(at_hand):
+    error = SettingsError(
+        "what", "why", "skip it with `unknown=skip`", "read it with `errors=replace`", "or not at all"
+    )
+    assert str(error).endswith("skip it with `unknown=skip`, or read it with `errors=replace`, or or not at all")
+    for command, remedy in (
+        ("train", "read it with --errors replace, or or not at all"),
+        ("evaluate", "skip it with --unknown skip, or or not at all"),
+        ("info", "or not at all"),
+    ):
+        at_hand(command)
+        assert spoken_error(error) == f"what; why; {remedy}"
+
+
+def test_every_option_stands_in_exactly_one_named_group_and_help_fits_a_terminal(door, tmp_path):
+    (tmp_path / "work").mkdir()
+    lines = [(["--help"], {}), *(([name, "--help"], {}) for name in COMMANDS)]
+    for done in door(lines, tmp_path):
+        assert done.code == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        assert "\x1b" not in done.stdout
+    for name, command in COMMANDS.items():
+        options = [each for each in command.params if each.param_type_name == "option"]
+        assert all(each.rich_help_panel for each in options), name
+        order = [each.rich_help_panel for each in options]
+        assert [group for at, group in enumerate(order) if order[at - 1 : at] != [group]] == list(dict.fromkeys(order))
+
+
+def test_training_has_its_groups_and_every_command_stands_in_one():
+    groups = dict.fromkeys(
+        each.rich_help_panel for each in COMMANDS["train"].params if hasattr(each, "rich_help_panel")
+    )
+    assert [group for group in groups if group] == [
+        "Text", "Network", "Length", "Regularisation and optimisation", "Watching and saving", "Machine", "Output",
+    ]  # fmt: skip
+    assert sorted(command.__name__ for commands in GROUPS.values() for command in commands) == sorted(COMMANDS)
