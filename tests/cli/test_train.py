@@ -161,7 +161,9 @@ def test_dry_run_states_the_memory_that_the_run_takes(corpus, size):
 
 def test_a_small_corpus_shrinks_lanes_and_says_so(charrnn, tmp_path):
     (tmp_path / "small.txt").write_text("to be or not to be")
-    done = charrnn("train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", cwd=tmp_path)
+    done = charrnn(
+        "train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", *TINY[-2:], cwd=tmp_path
+    )
     assert done.returncode == 0
     assert b"shrunk to 1 x 17" in done.stderr
 
@@ -270,7 +272,9 @@ def charrnn_command():
 
 def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
     lines = ["name: from-file", "resume: true", "checkpoints: elsewhere", "max_time: 1h", "exit_incomplete: 99"]
-    (corpus.parent / "c.yaml").write_text("\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8"]))
+    (corpus.parent / "c.yaml").write_text(
+        "\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8", "precision: float32"])
+    )
     done = charrnn("train", "--config", "c.yaml", "--name", "flag-wins", cwd=corpus.parent)
     assert done.returncode == 0, done.stderr
     assert (corpus.parent / "elsewhere" / "flag-wins" / "best.safetensors").exists()
@@ -279,11 +283,11 @@ def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
 def test_the_time_of_a_job_ends_it_in_time_and_the_same_line_continues(charrnn, corpus):
     line = ["train", corpus, *TINY, "--steps", "4000000", "--name", "job", "--resume", "--exit-incomplete", "99"]
     began = time.monotonic()
-    first = charrnn(*line, "--max-time", "10s", cwd=corpus.parent)
-    assert time.monotonic() - began < 10
+    first = charrnn(*line, "--max-time", "4s", cwd=corpus.parent)
+    assert time.monotonic() - began < 4
     assert first.returncode == 99
     step = read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step
-    second = charrnn(*line, "--max-time", "10s", cwd=corpus.parent)
+    second = charrnn(*line, "--max-time", "3s", cwd=corpus.parent)
     assert f"resuming at step {step:,}".encode() in second.stderr
     assert read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step > step
 
@@ -338,7 +342,7 @@ def test_a_model_from_a_gpu_opens_on_a_cpu(charrnn, corpus):
 def test_what_stands_in_both_parts_is_counted_and_said(charrnn, tmp_path):
     (tmp_path / "text.txt").write_text("".join(chr(97 + n * n % 26) for n in range(900)) + "A" * 64 + "B" * 64)
     done = charrnn("train", "text.txt", *TINY, "--steps", "1", "--validation-fraction", "0.5", cwd=tmp_path)
-    line = next(line for line in done.stderr.decode().splitlines() if "flatters" in line)
+    line = next(line for line in done.stderr.decode().splitlines() if "passages of" in line)
     assert re.match(r"\d+ of 8 passages of 64 symbols in the validation set also occur in the training set", line)
     (tmp_path / "names.txt").write_text("Ada\nBob\nEve\nAda\n" * 40)
     done = charrnn("train", "names.txt", *TINY, "--steps", "1", "--records", "lines", cwd=tmp_path)
