@@ -116,9 +116,9 @@ class LanguageModel:
         One step is the exact distribution; more are found by beam search, at least 16 wide.
         """
         ids = self.encode(text, unknown=unknown)
-        if self.vocabulary.end_id is not None:
-            ids = np.insert(ids, 0, self.vocabulary.end_id)  # as a record begins
-        elif not len(ids):
+        opening = np.array(self.vocabulary.layout.opening, dtype=ids.dtype)
+        ids = np.concatenate((opening, ids))
+        if not len(ids):
             ids = self.vocabulary.encode("\n", unknown="skip")  # as a line begins
         if not len(ids):
             raise SettingsError("there is nothing to continue", "the model knows no newline", "give a prompt")
@@ -162,7 +162,7 @@ class LanguageModel:
         Raises:
             SettingsError: a `window` or `adapting` in records, or both.
         """
-        if window and (adapting or self.vocabulary.end_id is not None):
+        if window and (adapting or self.vocabulary.layout.records):
             why = "a network that adapts carries its state" if adapting else "this model was trained on records"
             raise SettingsError("`window` is for one continuous text", why, "leave it out")
         coming = self.vocabulary.stream(pieces, unknown, name, missing := [0])
@@ -190,7 +190,7 @@ class LanguageModel:
             SettingsError: the model learnt no answers.
         """
         v = self.vocabulary
-        if v.answer_id is None:
+        if not v.layout.answers:
             raise SettingsError(
                 "`choices` are for answers", "this model was trained without any", "train one on questions and answers"
             )
@@ -240,7 +240,7 @@ class LanguageModel:
 
     def _learner(self) -> "CharRNN":
         """A network that may go on learning."""
-        if self.vocabulary.end_id is not None:
+        if self.vocabulary.layout.records:
             raise SettingsError(
                 "only a model of one continuous text can adapt", "this one was trained on records", "leave it out"
             )

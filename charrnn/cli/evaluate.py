@@ -164,8 +164,8 @@ def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
     from charrnn.evaluation.score import LANES, SHORT
     from charrnn.evaluation.segments import RUN_UP
 
-    if model.vocabulary.end_id is not None:
-        what = "record" if model.vocabulary.answer_id is None else "answer, after its question"
+    if model.vocabulary.layout.records:
+        what = "answer, after its question" if model.vocabulary.layout.answers else "record"
         return f"each {what}, from a zero state"
     if window:
         return f"windows of {window} symbols, each from a zero state"
@@ -238,7 +238,7 @@ def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
     """Refuse what a model of records has not, before anything is scored."""
     from charrnn.errors import SettingsError
 
-    if adapt and model.vocabulary.end is not None:
+    if adapt and model.vocabulary.layout.records:
         raise SettingsError("--adapt is for one text", "this model was trained on records", "leave it out")
-    if baselines and model.vocabulary.answer is not None:
+    if baselines and model.vocabulary.layout.answers:
         raise SettingsError("--baselines know no answers", "this model's score is that of answers", "leave it out")

@@ -97,11 +97,11 @@ def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
     """Whether a sample ends with its record: where it was asked for, and always if it answers, or is a file."""
     from charrnn.errors import SettingsError
 
-    if asked and vocabulary.end_id is None:
+    if asked and not vocabulary.layout.records:
         raise SettingsError(
             "--records needs a model of records", "this one was trained on a single text", "leave it out"
         )
-    return asked or vocabulary.answer is not None or vocabulary.end == ""
+    return asked or vocabulary.layout.answers or vocabulary.end == ""
 
 
 def adapted(

@@ -89,7 +89,7 @@ def _ppmd(text: bytes) -> int:
 
 def _scored(held_out: Ids, vocabulary: Vocabulary) -> Ids:
     """What counts of a part: of records all but the END before the first, with which the training part ends."""
-    return held_out if vocabulary.end_id is None else held_out[1:]
+    return held_out[vocabulary.layout.shared :]
 
 
 def _spelling(held_out: Ids, vocabulary: Vocabulary) -> float:

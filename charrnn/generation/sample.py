@@ -151,10 +151,9 @@ class Text:
 
 
 def _opening(vocabulary: Vocabulary, prompt: Ids, generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    if vocabulary.end_id is not None:
-        return np.insert(np.asarray(prompt, dtype=np.int64), 0, vocabulary.end_id)
-    if len(prompt):
-        return np.asarray(prompt, dtype=np.int64)
+    opening = np.concatenate([np.array(part, dtype=np.int64) for part in (vocabulary.layout.opening, prompt)])
+    if len(opening):
+        return opening
     if "\n" in vocabulary.symbols:
         return np.array([vocabulary.symbols.index("\n")])
     return generator.integers(len(vocabulary.symbols), size=1)

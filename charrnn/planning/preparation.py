@@ -136,7 +136,7 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
 def flattered(corpus: Corpus, part: str) -> str | None:
     """What to say of a held-out part of which some stands in the training part too."""
     found, of = duplicates(corpus.train, corpus.part(part), corpus.vocabulary)
-    what = "records" if corpus.vocabulary.end is not None else f"passages of {SPAN} symbols"
+    what = "records" if corpus.vocabulary.layout.records else f"passages of {SPAN} symbols"
     share = f"{found:,} of {of:,} {what} in the {part} set" if found else None
     return share and f"{share} also occur in the training set: its score is too good"
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.errors import DataError, MissingInputError
 from charrnn.evaluation.alternatives import read
@@ -118,16 +117,16 @@ def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account
     part, split = (corpus.validation, "held-out") if len(corpus.validation) > 1 else (corpus.train, "training")
     v = model.vocabulary
     length = max(100, min(PASSAGE, PROBABILITIES // len(v)))
-    first = 1 if v.end_id is not None else beginning(part[: RUN_UP + length], v)
+    first = 1 if v.layout.records else beginning(part[: RUN_UP + length], v)
     last = min(len(part), first + length)
     return replace(
         account,
-        baselines=tuple(standing(corpus)) if split == "held-out" and v.answer is None else (),
+        baselines=tuple(standing(corpus)) if split == "held-out" and not v.layout.answers else (),
         passage=tuple(passage(model, part[:last], first)),
         where=f"From the {split} text",
         cells=cells(model, part[:STUDIED], first, last),
         reach=tuple(reached(model, part[:STUDIED])),
-        copying=copying(model, corpus) if v.answer is None else None,
+        copying=copying(model, corpus) if not v.layout.answers else None,
     )
 
 
@@ -152,20 +151,9 @@ def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
     v = model.vocabulary
     found = read(model.numpy_network, ids, first, len(ids), LIKELIEST, v.end_id)
     nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
-    for each, value, counts in zip(found, nats.tolist(), counted(ids, v)[first:].tolist(), strict=True):
+    for each, value, counts in zip(found, nats.tolist(), v.layout.counted(ids)[first:].tolist(), strict=True):
         likeliest = tuple((shown(v, symbol), probability) for symbol, probability in each.likeliest)
         yield Symbol(shown(v, each.symbol), value / math.log(2) if counts else None, likeliest)
-
-
-def counted(ids: Ids, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
-    """Whether each symbol counts in a score: of questions and answers what comes after ANSWER, up to the END."""
-    if vocabulary.answer_id is None:
-        return np.ones(len(ids), dtype=bool)
-    places = np.arange(len(ids))
-    asked, ended = (
-        np.maximum.accumulate(np.where(ids == mark, places, -1)) for mark in (vocabulary.answer_id, vocabulary.end_id)
-    )
-    return np.insert(asked[:-1] > ended[:-1], 0, False)
 
 
 def shown(vocabulary: Vocabulary, symbol: int) -> str:

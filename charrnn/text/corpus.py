@@ -18,7 +18,7 @@ from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
 from charrnn.text.places import STDIN
 from charrnn.text.reading import Source
-from charrnn.text.records import nearest_end, records_of
+from charrnn.text.records import records_of
 from charrnn.text.store import release
 from charrnn.text.survey import Survey, Tell
 from charrnn.text.vocabulary import END, Ids, Vocabulary
@@ -177,7 +177,7 @@ def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple
     ]
     if places[0] < 2:
         raise DataError("the training set has fewer than two symbols", "", "lower `validation_fraction`")
-    overlap = vocabulary.end is not None  # the END before a part's first record is the last of the part before
+    overlap = vocabulary.layout.shared
     held_out = {"validation": ids[places[0] : places[1] + overlap], "test": ids[places[1] :]}
     held_out |= {key: part.encoded(vocabulary) for key, part in apart.items()}
     validation, test = (part if len(part) > overlap else ids[:0] for part in held_out.values())
@@ -204,10 +204,8 @@ def _cut(ids: Ids, vocabulary: Vocabulary, share: float) -> int:
     """
     if share == 1:
         return len(ids)
-    if vocabulary.end_id is not None:
-        return nearest_end(ids, vocabulary.end_id, int(len(ids) * share))
-    if vocabulary.unit != "word":
-        return int(len(ids) * share)
+    if vocabulary.unit != "word" or vocabulary.layout.records:
+        return vocabulary.layout.cut(ids, int(len(ids) * share))
     starts = range(0, len(ids), _BLOCK)
     ends = np.cumsum([vocabulary.measure(ids[start : start + _BLOCK])[0] for start in starts])
     place = int(ends[-1] * share)

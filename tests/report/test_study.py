@@ -9,7 +9,7 @@ from charrnn.evaluation.gradients import reach
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.units import activations
 from charrnn.language_model import load
-from charrnn.report.study import SAMPLE, SEED, beginning, card, counted, rungs, shown, study
+from charrnn.report.study import SAMPLE, SEED, beginning, card, rungs, shown, study
 from charrnn.text.corpus import recorded_corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
@@ -92,9 +92,9 @@ def test_a_symbol_is_shown_by_itself():
 def test_of_questions_and_answers_the_answers_count_and_their_ends():
     ids = np.array([0, 2, 3, 1, 2, 0, 3, 1, 0, 2, 2])
     answers = Vocabulary("char", (END, ANSWER, "a", "b"), end="\n", answer="=")
-    assert counted(ids, answers).astype(int).tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
-    assert counted(ids[1:], answers).astype(int).tolist() == [0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
-    assert counted(ids, Vocabulary("char", (END, "a", "b", "c"), end="\n")).all()
+    assert answers.layout.counted(ids).astype(int).tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert answers.layout.counted(ids[1:]).astype(int).tolist() == [0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert Vocabulary("char", (END, "a", "b", "c"), end="\n").layout.counted(ids).all()
 
 
 def test_rungs_are_the_samples_of_a_record_whatever_else_is_in_it():
