@@ -32,6 +32,7 @@ class Warm:
             line = [sys.executable, __file__, str(theirs.fileno())]
             self.process = subprocess.Popen(line, pass_fds=[theirs.fileno()])
         self.answers = self.ours.makefile()
+        assert self.answers.readline() == "ready\n"
         return self
 
     def __exit__(self, *details):
@@ -106,6 +107,7 @@ def live(request, streams):
 def serve(asked):
     """Fork a child for each request, until nobody is left to ask."""
     lines = asked.makefile()
+    asked.sendall(b"ready\n")
     while streams := socket.recv_fds(asked, 1, 3)[1]:
         request = json.loads(lines.readline())
         pid = os.fork()

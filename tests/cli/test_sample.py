@@ -15,6 +15,7 @@ FLOAT32 = ["--precision", "float32"]
 def test_the_same_seed_writes_the_same_text(charrnn, trained):
     one, two, other = (charrnn("sample", "-n", "80", "--seed", seed, cwd=trained) for seed in (3, 3, 4))
     assert one.stdout == two.stdout != other.stdout
+    assert charrnn("sample", "-n", "80", "--seed", 3, cwd=trained, fresh=True).stdout == one.stdout
     assert len(one.stdout.decode()) == 80
 
 

@@ -93,7 +93,7 @@ def test_a_recorded_configuration_runs_the_same_run_again(charrnn, corpus):
     flags = ["--steps", "6", "--dropout", "0.3", "--cell", "gru", "--seed", "5"]
     assert charrnn("train", corpus, *TINY, *flags, "--name", "a", cwd=corpus.parent).returncode == 0
     config = corpus.parent / "checkpoints" / "a" / "config.yaml"
-    assert charrnn("train", "--config", config, "--name", "b", cwd=corpus.parent).returncode == 0
+    assert charrnn("train", "--config", config, "--name", "b", cwd=corpus.parent, fresh=True).returncode == 0
     a, b = (read_checkpoint(newest(corpus.parent / "checkpoints" / name)) for name in "ab")
     assert all(np.array_equal(a.weights[name], b.weights[name]) for name in a.weights)
     assert a.config == b.config
