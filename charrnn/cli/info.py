@@ -69,6 +69,7 @@ def symbols(vocabulary: "Vocabulary") -> str | list[str] | None:
 def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     """The same for people."""
     from charrnn.cli.console import table
+    from charrnn.report.curves import SYMBOLS
 
     config, p, vocabulary, corpus = checkpoint.config, checkpoint.progress, checkpoint.vocabulary, checkpoint.corpus
     inputs = f"embedding {config.embedding}" if config.embedding else "one-hot input"
@@ -85,7 +86,7 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     rows = [
         ("file", f"{path} ({'a whole run, resumable' if checkpoint.resumable else 'a model'})"),
         ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {checkpoint.parameters:,} parameters"),
-        ("vocabulary", f"{len(vocabulary):,} {vocabulary.unit}s: {alphabet}"),
+        ("vocabulary", f"{len(vocabulary):,} {SYMBOLS[vocabulary.unit]}s: {alphabet}"),
         ("text", f"{', '.join(config.corpus)}"),
         ("", split),
         ("fingerprint", corpus.fingerprint),

@@ -26,7 +26,7 @@ from charrnn.evaluation.units import activations, meanings
 from charrnn.generation.sample import Sampling
 from charrnn.language_model import LanguageModel
 from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
-from charrnn.report.curves import curves, number
+from charrnn.report.curves import SYMBOLS, curves, number
 from charrnn.runs.record import METRICS, RunRecord
 from charrnn.text.corpus import Corpus, recorded_corpus
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -91,7 +91,7 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     yield "text", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
     sizes = f"{corpus.train_symbols:,} to train on, {corpus.validation_symbols:,} to validate on"
     yield "symbols", sizes + (f", {corpus.test_symbols:,} to test on" if corpus.test_symbols else "")
-    yield "vocabulary", f"{len(c.vocabulary):,} {c.vocabulary.unit}s"
+    yield "vocabulary", f"{len(c.vocabulary):,} {SYMBOLS[c.vocabulary.unit]}s"
     yield (
         "trained",
         f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:,.0f} s on {config.device}",
