@@ -19,6 +19,7 @@ from charrnn.errors import DataError, MissingInputError
 from charrnn.evaluation.alternatives import read
 from charrnn.evaluation.baselines import KNOWING, baselines
 from charrnn.evaluation.gradients import reach
+from charrnn.evaluation.held_out import watched
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.properties import texts_of
 from charrnn.evaluation.score import charged
@@ -132,8 +133,6 @@ def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account
 
 def standing(corpus: Corpus) -> Iterator[Baseline]:
     """What others get on the part by which the network was judged."""
-    from charrnn.evaluation.held_out import watched
-
     for name, bits in baselines(corpus.train, watched(corpus), corpus.vocabulary).items():
         yield Baseline(name, KNOWING[name], bits)
 
