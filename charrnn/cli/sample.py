@@ -1,20 +1,19 @@
 """`charrnn sample`: write text."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, UnknownInPrompt, plain
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, UnknownInPrompt, plain, unescaped
 
 if TYPE_CHECKING:
     from charrnn.cli.writers import Writer
     from charrnn.generation.sample import Request
     from charrnn.language_model import LanguageModel
     from charrnn.text.vocabulary import Vocabulary
-
-ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0"}
 
 
 def sample(
@@ -48,7 +47,9 @@ def sample(
     count: Annotated[
         int, plain("Length", "--count", "Samples to write for each prompt; the i-th of all uses seed + i.", min=1)
     ] = 1,
-    stop: Annotated[list[str] | None, plain("Length", "--stop", "Stop before this text; may be repeated.")] = None,
+    stop: Annotated[
+        list[str] | None, plain("Length", "--stop", "Stop before this text, \\n is a newline; may be repeated.")
+    ] = None,
     records: Annotated[
         bool, plain("Length", "--records", "Each sample is one record, for models trained on records.")
     ] = False,
@@ -75,12 +76,13 @@ def sample(
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
-    stops = tuple(text.encode("utf-8", "surrogateescape") for text in stop or [])
+    stops = tuple(map(unescaped, stop or []))
     single = the_prompt(prompt, prompt_file, prompts)
     opened = open_model(model, checkpoints, device)
     if adapt_to is not None:
         opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
     sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one_record(opened.vocabulary, records))
+    warn_of_stops(opened.vocabulary, stops)
     asked = Asked(opened, prompts, single, count, seed, unknown)
     with ResultStream() as stream:
         between = PlainWriter(stream, after(separator, several=count > 1 or prompts is not None))
@@ -91,6 +93,18 @@ def sample(
             writer.write(piece.text)
             if piece.ending is not None:
                 writer.end(piece.ending)
+
+
+def warn_of_stops(vocabulary: "Vocabulary", stops: tuple[bytes, ...]) -> None:
+    """Say which texts to stop at can never come."""
+    from charrnn.cli.console import say
+    from charrnn.generation.sample import never_written
+
+    for stop in stops:
+        if unknown := never_written(vocabulary, stop):
+            shown = json.dumps(stop.decode("utf-8", "replace"), ensure_ascii=False)
+            listed = ", ".join(f"U+{ord(character):04X}" for character in unknown[:5])
+            say(f"warning: --stop {shown} stops nothing: the model never writes {listed}")
 
 
 def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
@@ -155,9 +169,7 @@ def after(separator: str | None, *, several: bool) -> bytes:
     """What stands after a sample: what was asked for, else a newline where there are several."""
     if separator is None:
         return b"\n" if several else b""
-    for escape, character in ESCAPES.items():
-        separator = separator.replace(escape, character)
-    return separator.encode("utf-8", "surrogateescape")
+    return unescaped(separator)
 
 
 class Asked:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arguments import number, texts, whole
 from charrnn.errors import SettingsError
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -28,20 +29,24 @@ class Sampling:
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
-    stops: tuple[bytes, ...] = ()
+    stops: tuple[bytes, ...] = ()  # one text, or several, as text or bytes, are made so
     records: bool = False  # whether the end of a record ends a text
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        whole("length", self.length, 0)
+        if not 0 <= number("temperature", self.temperature) < float("inf"):
             remedy = "give a finite number of at least 0; 0 is greedy"
             raise SettingsError(f"`temperature` cannot be {self.temperature:g}", "", remedy)
+        if self.top_k is not None:
+            whole("top_k", self.top_k, 1)
         for name, share in (("top_p", self.top_p), ("min_p", self.min_p)):
-            if share is not None and not 0 < share <= 1:
+            if share is not None and not 0 < number(name, share) <= 1:
                 raise SettingsError(f"`{name}` cannot be {share:g}", "", "give a number above 0 and at most 1")
-        if b"" in self.stops:
+        stops = texts("stops", self.stops)  # one text is one, not its letters
+        encoded = [stop.encode("utf-8", "surrogateescape") if isinstance(stop, str) else stop for stop in stops]
+        if b"" in encoded:
             raise SettingsError("a text to stop at cannot be empty", "", "give at least one character")
-        if self.length < 0 or (self.top_k is not None and self.top_k < 1):
-            raise SettingsError("`length` and `top_k` are numbers of symbols", "", "give a larger number")
+        object.__setattr__(self, "stops", tuple(encoded))
 
 
 class Request(NamedTuple):
@@ -148,6 +153,14 @@ class Text:
     def _end(self, reason: str, stop: bytes | None = None) -> None:
         self._sure += self._held
         self.ending = Ending(reason, self.written, self.nats, stop)
+
+
+def never_written(vocabulary: Vocabulary, text: bytes) -> str:
+    """The characters of `text` that no sample has."""
+    if vocabulary.unit == "byte":
+        return ""
+    known = set(vocabulary.decode(place for place in range(len(vocabulary)) if place not in vocabulary.unwritten))
+    return "".join(c for c in dict.fromkeys(text.decode("utf-8", "surrogateescape")) if c not in known)
 
 
 def _opening(vocabulary: Vocabulary, prompt: Ids, generator: np.random.Generator) -> npt.NDArray[np.int64]:
