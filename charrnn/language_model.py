@@ -10,19 +10,22 @@ Whatever is small and on a CPU is done with NumPy; torch is imported for another
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from charrnn.arguments import UNKNOWN, one_of, several, whole
-from charrnn.errors import MissingInputError, SettingsError
+from charrnn.errors import DataError, MissingInputError, SettingsError
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
+from charrnn.generation.limits import Spans
 from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.folder import find_model
 from charrnn.scoring_model import Content, ScoringModel
+from charrnn.text.corpus import recorded_corpus
 
 _TRIES = 5  # at reading the newest file of a run that is being trained
 
@@ -64,14 +67,19 @@ class LanguageModel(ScoringModel):
         top_p: float | None = None,
         min_p: float | None = None,
         stops: Content | Iterable[Content] = (),
+        no_repeat: int | None = None,
+        novel: int | None = None,
         seed: int | None = None,
         unknown: str = "error",
     ) -> Sample:
         """Write one text of at most `length` symbols; for the choice of a symbol see `generation.choose`.
 
-        It ends before the first of `stops`, one text or several.
+        It ends before the first of `stops`, one text or several. No span of `no_repeat` symbols is written twice, and
+        none of `novel` symbols stands in the training text (see `generation.limits`).
         """
-        sampling = Sampling(length, temperature, top_k, top_p, min_p, cast(Any, stops))
+        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+        limits = {"no_repeat": no_repeat, "novel": novel}
+        sampling = Sampling(length=length, stops=cast(Any, stops), **choice, **limits)  # type: ignore[arg-type]
         seed = secrets.randbelow(2**32) if seed is None else seed
         return next(self.samples([prompt], sampling, seed=seed, unknown=unknown))
 
@@ -91,7 +99,7 @@ class LanguageModel(ScoringModel):
         def requests() -> Iterator[Request]:
             for number, prompt in enumerate(prompts):
                 kept[number] = (prompt, seed + number)
-                yield Request(self.encode(prompt, unknown=unknown), seed + number)
+                yield self.request(prompt, seed + number, unknown=unknown)
 
         text = bytearray()
         for piece in self.write(requests(), sampling):
@@ -100,18 +108,27 @@ class LanguageModel(ScoringModel):
                 yield Sample.of(bytes(text), *kept.pop(piece.number), piece.ending)
                 text.clear()
 
+    def request(self, prompt: Content, seed: int, *, unknown: str = "error", name: str = "the prompt") -> Request:
+        """The text that continues a prompt, to be written with a seed."""
+        whole("seed", seed, 0)
+        ids, rest = self.prompted(prompt, unknown=unknown, name=name)
+        return Request(ids, seed, rest)
+
     def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
         lanes = side_by_side(sampling.length)
+        if sampling.novel is not None and sampling.spans is None:
+            sampling = replace(sampling, spans=self._spans(sampling.novel))
         return generate(self.network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
 
     def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
         """The likeliest continuations of `text` by `steps` symbols, most probable first.
 
-        One step is the exact distribution; more are found by beam search, at least 16 wide.
+        One step is the exact distribution; more are found by beam search, at least 16 wide. A byte model writes a whole
+        character in a step.
         """
         steps, top = whole("steps", steps, 1), whole("top", top, 1)
-        ids = self.encode(text, unknown=unknown)
+        ids, rest = self.prompted(text, unknown=unknown)
         opening = np.array(self.vocabulary.layout.opening, dtype=ids.dtype)
         ids = np.concatenate((opening, ids))
         if not len(ids):
@@ -119,5 +136,18 @@ class LanguageModel(ScoringModel):
         if not len(ids):
             raise SettingsError("there is nothing to continue", "the model knows no newline", "give a prompt")
         width = top if steps == 1 else max(top, 16)
-        found = continuations(self.network(light=True), self.vocabulary, ids, steps, width)
-        return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
+        return continuations(self.network(light=True), self.vocabulary, ids, steps, width, rest)[:top]
+
+    def _spans(self, size: int) -> Spans:
+        """The spans of the training text.
+
+        Raises:
+            MissingInputError, DataError: it is gone, or has changed.
+        """
+        c = self.checkpoint
+        try:
+            corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, None)
+        except (MissingInputError, DataError) as error:
+            what = "`novel` needs the training text"
+            raise type(error)(what, error.line([]), "bring it back", "leave `novel` out") from error
+        return Spans(corpus.train, size)

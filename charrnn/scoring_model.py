@@ -18,10 +18,12 @@ from charrnn.errors import SettingsError
 from charrnn.evaluation.adapt import adapt
 from charrnn.evaluation.choices import Chosen, choose
 from charrnn.evaluation.score import Score, Scored, score_stream, summed
+from charrnn.generation.healing import taken_back
 from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.corpus import source_of
 from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
+from charrnn.text.words import unfinished
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN, TorchReader
@@ -133,12 +135,29 @@ class ScoringModel:
 
     def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
         """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
-        text, answer = checked("text", text), self.vocabulary.answer
+        checked("text", text)
         one_of("unknown", unknown, UNKNOWN)
+        return self.vocabulary.encode(self._asked(text), unknown=unknown, name=name)
+
+    def prompted(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> tuple[Ids, str]:
+        """The ids of a prompt up to the last border that no continuation moves, and the rest: see `healing`."""
+        ids = self.encode(text, unknown=unknown, name=name)
+        if self.vocabulary.unit != "word":
+            return ids, ""
+        asked = self._asked(text)
+        asked = asked if isinstance(asked, str) else asked.decode()
+        rest = unfinished(asked)
+        if not taken_back(self.vocabulary, asked, rest):
+            return ids, ""
+        return self.vocabulary.encode(asked[: len(asked) - len(rest)], unknown=unknown, name=name), rest
+
+    def _asked(self, text: Content) -> Content:
+        """A prompt with the mark of what an answer follows."""
+        answer = self.vocabulary.answer
         if answer is not None:
             text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
             text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
-        return self.vocabulary.encode(text, unknown=unknown, name=name)
+        return text
 
     def ids(self, text: Content) -> Ids:
         """The ids of a text as it is learnt; what is unknown is left out."""

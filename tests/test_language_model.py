@@ -148,6 +148,8 @@ BAD = {
     "top_p": [0, -1, 1.01, math.nan, "p"],
     "min_p": [0, -1, 1.01, math.nan, "p"],
     "stops": ["", ["a", ""], 7, [7], ["a", None]],
+    "no_repeat": [0, -1, 2.5, "3", True],
+    "novel": [0, -1, 2.5, "3", True],
     "seed": [-1, 1.5, "one", 2**63],
     "unknown": ["ignore", "", None, 3, "SKIP"],
     "window": [-1, 0, 1.5, "8", True],
@@ -168,6 +170,8 @@ METHODS = {
     "scored": {"pieces": ["Shall"]},
     "adapted": {"pieces": ["Shall"]},
     "encode": {"text": "Shall"},
+    "prompted": {"text": "Shall"},
+    "request": {"prompt": "Shall", "seed": 1},
     "ids": {"text": "Shall"},
 }
 

@@ -53,6 +53,13 @@ def sample(
     records: Annotated[
         bool, plain("Length", "--records", "Each sample is one record, for models trained on records.")
     ] = False,
+    no_repeat: Annotated[
+        int | None, plain("Limits", "--no-repeat", "Write no span of N symbols twice in a sample.", metavar="N", min=1)
+    ] = None,
+    novel: Annotated[
+        int | None,
+        plain("Limits", "--novel", "Write no span of N symbols that stands in the training text.", metavar="N", min=1),
+    ] = None,
     echo: Annotated[bool, plain("Output", "--echo/--no-echo", "Write the prompt before its continuation.")] = True,
     separator: Annotated[
         str | None,
@@ -71,7 +78,7 @@ def sample(
     charrnn sample names --count 1000 --stop $'\\n' --json | jq -r .text
     charrnn sample --prompts - --seed 7 --separator '\\0' < questions.txt
     """
-    from charrnn.cli.console import ResultStream
+    from charrnn.cli.console import ResultStream, say
     from charrnn.cli.models import open_model
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
@@ -81,7 +88,8 @@ def sample(
     opened = open_model(model, checkpoints, device)
     if adapt_to is not None:
         opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
-    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one_record(opened.vocabulary, records))
+    one = one_record(opened.vocabulary, records)
+    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one, no_repeat, novel)
     warn_of_stops(opened.vocabulary, stops)
     asked = Asked(opened, prompts, single, count, seed, unknown)
     with ResultStream() as stream:
@@ -93,6 +101,8 @@ def sample(
             writer.write(piece.text)
             if piece.ending is not None:
                 writer.end(piece.ending)
+                if piece.ending.reason == "exhausted":
+                    say(f"sample {piece.number + 1} ended early: --no-repeat or --novel forbids whatever could follow")
 
 
 def warn_of_stops(vocabulary: "Vocabulary", stops: tuple[bytes, ...]) -> None:
@@ -193,15 +203,13 @@ class Asked:
 
     def requests(self) -> "Iterator[Request]":
         """One for each sample, made when a lane is free for it."""
-        from charrnn.generation.sample import Request
-
         number = 0
         for name, prompt in self._prompts():
-            ids = self.model.encode(prompt, unknown=self.unknown, name=name)
+            request = self.model.request(prompt, self.seed, unknown=self.unknown, name=name)
             prompt = self._question(prompt)
             for _ in repeat(None, self.count):
                 self.waiting[number] = prompt
-                yield Request(ids, self.seed + number)
+                yield request._replace(seed=self.seed + number)
                 number += 1
 
     def is_new(self, number: int) -> bool:
