@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "charrnn": {"language_model"},  # when it is asked for
     "__main__": {"cli"},
 }
-MAY_IMPORT_TORCH = {"model/cells.py", "model/gru_window.py", "model/network.py", "model/machine.py"}
+MAY_IMPORT_TORCH = {f"model/{name}.py" for name in ("cells", "graph", "gru_window", "network", "machine")}
 LEARNS = ("learning/", "planning/", "training/")  # rooms where torch may be imported anywhere
 # Their functions, which only a network of torch's calls.
 MAY_IMPORT_TORCH_INSIDE = {"evaluation/adapt.py", "evaluation/gradients.py"}
