@@ -66,6 +66,16 @@ def several(name: str, value: Any) -> Iterable[Any]:
     return value
 
 
+def symbols(name: str, value: Any, count: int) -> Any:
+    """A text, bytes, or an array of ids below `count`."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind not in ("i", "u"):
+        return text(name, value)
+    if value.ndim != 1 or (len(value) and not 0 <= value.min() <= value.max() < count):
+        raise SettingsError(f"`{name}` has ids that the model does not know", "", f"give numbers below {count:,}")
+    return value
+
+
 def texts(name: str, value: Any) -> list[str | bytes]:
     """A few texts, in a list."""
     return [text(name, each) for each in several(name, value)]

@@ -88,8 +88,7 @@ class LanguageModel(ScoringModel):
     ) -> Iterator[Sample]:
         """A text for each prompt, in order, many written at once; the i-th is the one that `seed` + i writes alone."""
         whole("seed", seed, 0)
-        if not isinstance(sampling, Sampling):
-            raise SettingsError(f"`sampling` cannot be {sampling!r}", "", "give a charrnn.generation.sample.Sampling")
+        _check(sampling)
         one_of("unknown", unknown, UNKNOWN)
         return self._samples(several("prompts", prompts), sampling, seed, unknown)
 
@@ -116,6 +115,7 @@ class LanguageModel(ScoringModel):
 
     def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
+        _check(sampling)
         lanes = side_by_side(sampling.length)
         if sampling.novel is not None and sampling.spans is None:
             sampling = replace(sampling, spans=self._spans(sampling.novel))
@@ -151,3 +151,8 @@ class LanguageModel(ScoringModel):
             what = "`novel` needs the training text"
             raise type(error)(what, error.line([]), "bring it back", "leave `novel` out") from error
         return Spans(corpus.train, size)
+
+
+def _check(sampling: Sampling) -> None:
+    if not isinstance(sampling, Sampling):
+        raise SettingsError(f"`sampling` cannot be {sampling!r}", "", "give a charrnn.generation.sample.Sampling")

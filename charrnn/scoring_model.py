@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, Union
 
 import numpy as np
 
-from charrnn.arguments import UNKNOWN, one_of, several, texts, whole
+from charrnn.arguments import UNKNOWN, one_of, several, symbols, texts, whole
 from charrnn.arguments import text as checked
 from charrnn.errors import SettingsError
 from charrnn.evaluation.adapt import adapt
@@ -90,7 +90,7 @@ class ScoringModel:
         if window and (adapting or self.vocabulary.layout.records):
             why = "a network that adapts carries its state" if adapting else "this model was trained on records"
             raise SettingsError("`window` is for one continuous text", why, "leave it out")
-        return self._scored(several("pieces", pieces), window, adapting, unknown, name)
+        return self._scored(self._pieces(pieces), window, adapting, unknown, name)
 
     def _scored(
         self, pieces: Iterable[Content | Ids], window: int | None, adapting: bool, unknown: str, name: str
@@ -107,8 +107,8 @@ class ScoringModel:
     def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> Self:
         """A model that has gone on learning from a text, to write in its voice; this one stays as it is."""
         one_of("unknown", unknown, UNKNOWN)
-        network, pieces = self._learner(), several("pieces", pieces)
-        for _ in adapt(network, self.vocabulary.stream(pieces, unknown, name), self.vocabulary):
+        network, coming = self._learner(), self._pieces(pieces)
+        for _ in adapt(network, self.vocabulary.stream(coming, unknown, name), self.vocabulary):
             pass
         progress = self.checkpoint.progress.model_copy(update={"temperature": 1.0})
         learnt = replace(self.checkpoint, weights=network.weights(), progress=progress)
@@ -129,7 +129,7 @@ class ScoringModel:
         if not choices:
             raise SettingsError("`choices` is empty", "", "give the answers to choose from")
         offered = [v.encode(choice, name="a choice") for choice in choices]
-        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(several("pieces", pieces), "skip")])
+        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(self._pieces(pieces), "skip")])
         for question, answer, best in choose(self.network(light=True), v, ids, offered):
             yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
 
@@ -158,6 +158,11 @@ class ScoringModel:
             text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
             text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
         return text
+
+    def _pieces(self, pieces: Content | Iterable[Content | Ids]) -> Iterator[Content | Ids]:
+        """The same pieces, each of which is a text, or ids that the model has."""
+        coming = several("pieces", pieces)
+        return (symbols("pieces", piece, len(self.vocabulary)) for piece in coming)
 
     def ids(self, text: Content) -> Ids:
         """The ids of a text as it is learnt; what is unknown is left out."""

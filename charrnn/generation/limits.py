@@ -18,7 +18,7 @@ import numpy.typing as npt
 from charrnn.errors import SettingsError
 from charrnn.text.vocabulary import Ids
 
-MOST = 1 << 25  # symbols of a training text whose spans are indexed: a gigabyte while they are sorted
+MOST = 1 << 25  # symbols of a training text whose spans are indexed: 1.5 GB while they are sorted
 _BLOCK = 1 << 20
 _BASE, _MASK = 0x9E3779B97F4A7C15, 2**64 - 1  # an odd number without a pattern
 
