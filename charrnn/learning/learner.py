@@ -61,6 +61,12 @@ class Learner:
             nothing = torch.zeros(1, len(self.state[0][0]), dtype=torch.int64, device=self.device)
             self.replica(nothing, self.state)[0].sum().backward()
 
+    @property
+    def path(self) -> str:
+        """How forward and backward are made, and why."""
+        why = why_plain(self.device, self.group.size)
+        return f"kernel by kernel, as {why}" if why else "captured as one CUDA graph (kernel by kernel for records)"
+
     def step(self, window: Window, index: int) -> tuple[Tensor, Tensor]:
         """Learn from one window as step `index`; returns (mean loss in nats, gradient norm before clipping).
 

@@ -44,8 +44,8 @@ class _Graph(NamedTuple):
 class CapturedPass:
     """The same on a GPU, for windows of one shape: captured when a kind of masks is first met, repeated from then on.
 
-    Gradients and the state stay in the graph's own memory; the next call overwrites them. What cannot be captured is made
-    plainly, and `refused` says why.
+    Gradients and the state stay in the graph's own memory; the next call overwrites them. What cannot be captured is
+    made plainly, and `refused` says why.
     """
 
     def __init__(self, forward: Forward, parameters: Sequence[nn.Parameter]) -> None:
