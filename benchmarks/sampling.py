@@ -116,9 +116,11 @@ def streams(model: charrnn.LanguageModel) -> None:
     print(f"torch, cells                     {cells:,.0f}: ours is {one / cells:.1f} x as fast")
     print(f"256 streams                      {many:,.0f}: {many / one:.1f} x one stream")
     for limits in ({"no_repeat": 8}, {"novel": 8}, {"no_repeat": 8, "novel": 8}):
-        held = 2000 / seconds(partial(write, model, 2000, 1, **limits), 5)
-        beside = 256 * 100 / seconds(partial(write, model, 100, 256, **limits), 3)
-        print(f"{limits}: {held / one:.0%} of one stream, {beside / many:.0%} of 256")
+        shares = []
+        for length, count in ((2000, 1), (100, 256)):  # held and free side by side
+            held = seconds(partial(write, model, length, count, **limits), 3)
+            shares.append(seconds(partial(write, model, length, count), 3) / held)
+        print(f"{limits}: {shares[0]:.0%} of one stream, {shares[1]:.0%} of 256")
 
 
 def step_torch(model: charrnn.LanguageModel, length: int) -> None:
