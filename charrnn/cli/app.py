@@ -1,5 +1,6 @@
 """The door: one command per file; here they are gathered, and every error becomes one line and an exit code."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -124,7 +125,8 @@ def _one_line(message: str) -> str:
 
 def _leave_silently() -> int:
     """Nothing more goes to stdout, also when Python flushes it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream of a notebook's is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

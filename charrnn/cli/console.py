@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from charrnn.cli.flags import spoken
 from charrnn.errors import ReaderGoneError, StorageError
@@ -87,6 +87,18 @@ def print_result(text: str, *, drawn: bool = False) -> None:
         stream.write((text + "\n").encode("utf-8", "surrogateescape"))
 
 
+class TextOnly:
+    """A stdout that takes characters and no bytes, as a notebook's; what is no UTF-8 is written visibly."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out, self.flush = out, out.flush
+        self.decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def write(self, piece: bytes) -> None:
+        """Write what is whole of it."""
+        self.out.write(self.decoder.decode(piece))
+
+
 class ResultStream:
     """stdout as bytes: flushed piece by piece, raw into a pipe, made visible on a terminal.
 
@@ -96,6 +108,8 @@ class ResultStream:
     def __init__(self, *, raw: bool = False) -> None:
         out = sys.stdout
         self.buffer: BinaryIO | None = getattr(out, "buffer", None)
+        if out is not None and self.buffer is None:
+            self.buffer = cast(BinaryIO, TextOnly(out))
         self.terminal = out is not None and out.isatty() and not raw
         self.decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 

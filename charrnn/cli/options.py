@@ -1,6 +1,7 @@
 """How a flag is made, and those that several commands share: name, group, environment variable, help."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,15 @@ def cache_folder(given: Path | None) -> Path:
     if given is not None:
         return given
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "charrnn"  # noqa: PTH111
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
+
+
+def unescaped(text: str) -> bytes:
+    r"""A text of a flag that shells make hard to type: \n, \t, \r, \0 and \\ are what they are called."""
+    found = re.sub(r"\\([ntr0\\])", lambda found: _ESCAPES[found[1]], text)
+    return found.encode("utf-8", "surrogateescape")
 
 
 def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:

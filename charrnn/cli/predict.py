@@ -1,6 +1,7 @@
 """`charrnn predict`: what comes next, and how probable it is."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, UnknownI
 if TYPE_CHECKING:
     from charrnn.generation.beam import Prediction
 
+_BYTE = re.compile(r"\\\\(x[89a-f][0-9a-f])")  # one that is no text, as JSON quotes it
 BAR = 30  # characters of a bar for probability 1
 
 
@@ -47,7 +49,7 @@ def predict(
 
 def bars(found: "list[Prediction]") -> str:
     """A line for each: its text quoted, its probability, a bar."""
-    quoted = [json.dumps(text, ensure_ascii=False) for text, _ in found]
+    quoted = [_BYTE.sub(r"\\\1", json.dumps(text, ensure_ascii=False)) for text, _ in found]
     width = max(map(len, quoted))
     return "\n".join(
         f"{name:{width}}  {probability:.4f}  {'█' * round(BAR * probability)}".rstrip()

@@ -1,20 +1,19 @@
 """`charrnn sample`: write text."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, UnknownInPrompt, plain
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, UnknownInPrompt, plain, unescaped
 
 if TYPE_CHECKING:
     from charrnn.cli.writers import Writer
     from charrnn.generation.sample import Request
     from charrnn.language_model import LanguageModel
     from charrnn.text.vocabulary import Vocabulary
-
-ESCAPES = {"\\n": "\n", "\\t": "\t", "\\0": "\0"}
 
 
 def sample(
@@ -48,10 +47,19 @@ def sample(
     count: Annotated[
         int, plain("Length", "--count", "Samples to write for each prompt; the i-th of all uses seed + i.", min=1)
     ] = 1,
-    stop: Annotated[list[str] | None, plain("Length", "--stop", "Stop before this text; may be repeated.")] = None,
+    stop: Annotated[
+        list[str] | None, plain("Length", "--stop", "Stop before this text, \\n is a newline; may be repeated.")
+    ] = None,
     records: Annotated[
         bool, plain("Length", "--records", "Each sample is one record, for models trained on records.")
     ] = False,
+    no_repeat: Annotated[
+        int | None, plain("Limits", "--no-repeat", "Write no span of N symbols twice in a sample.", metavar="N", min=1)
+    ] = None,
+    novel: Annotated[
+        int | None,
+        plain("Limits", "--novel", "Write no span of N symbols that stands in the training text.", metavar="N", min=1),
+    ] = None,
     echo: Annotated[bool, plain("Output", "--echo/--no-echo", "Write the prompt before its continuation.")] = True,
     separator: Annotated[
         str | None,
@@ -70,17 +78,19 @@ def sample(
     charrnn sample names --count 1000 --stop $'\\n' --json | jq -r .text
     charrnn sample --prompts - --seed 7 --separator '\\0' < questions.txt
     """
-    from charrnn.cli.console import ResultStream
+    from charrnn.cli.console import ResultStream, say
     from charrnn.cli.models import open_model
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
-    stops = tuple(text.encode("utf-8", "surrogateescape") for text in stop or [])
+    stops = tuple(map(unescaped, stop or []))
     single = the_prompt(prompt, prompt_file, prompts)
     opened = open_model(model, checkpoints, device)
     if adapt_to is not None:
         opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
-    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one_record(opened.vocabulary, records))
+    one = one_record(opened.vocabulary, records)
+    sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one, no_repeat, novel)
+    warn_of_stops(opened.vocabulary, stops)
     asked = Asked(opened, prompts, single, count, seed, unknown)
     with ResultStream() as stream:
         between = PlainWriter(stream, after(separator, several=count > 1 or prompts is not None))
@@ -91,6 +101,20 @@ def sample(
             writer.write(piece.text)
             if piece.ending is not None:
                 writer.end(piece.ending)
+                if piece.ending.reason == "exhausted":
+                    say(f"sample {piece.number + 1} ended early: --no-repeat or --novel forbids whatever could follow")
+
+
+def warn_of_stops(vocabulary: "Vocabulary", stops: tuple[bytes, ...]) -> None:
+    """Say which texts to stop at can never come."""
+    from charrnn.cli.console import say
+    from charrnn.generation.sample import never_written
+
+    for stop in stops:
+        if unknown := never_written(vocabulary, stop):
+            shown = json.dumps(stop.decode("utf-8", "replace"), ensure_ascii=False)
+            listed = ", ".join(f"U+{ord(character):04X}" for character in unknown[:5])
+            say(f"warning: --stop {shown} stops nothing: the model never writes {listed}")
 
 
 def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
@@ -155,9 +179,7 @@ def after(separator: str | None, *, several: bool) -> bytes:
     """What stands after a sample: what was asked for, else a newline where there are several."""
     if separator is None:
         return b"\n" if several else b""
-    for escape, character in ESCAPES.items():
-        separator = separator.replace(escape, character)
-    return separator.encode("utf-8", "surrogateescape")
+    return unescaped(separator)
 
 
 class Asked:
@@ -181,15 +203,13 @@ class Asked:
 
     def requests(self) -> "Iterator[Request]":
         """One for each sample, made when a lane is free for it."""
-        from charrnn.generation.sample import Request
-
         number = 0
         for name, prompt in self._prompts():
-            ids = self.model.encode(prompt, unknown=self.unknown, name=name)
+            request = self.model.request(prompt, self.seed, unknown=self.unknown, name=name)
             prompt = self._question(prompt)
             for _ in repeat(None, self.count):
                 self.waiting[number] = prompt
-                yield Request(ids, self.seed + number)
+                yield request._replace(seed=self.seed + number)
                 number += 1
 
     def is_new(self, number: int) -> bool:

@@ -148,7 +148,7 @@ def beginning(ids: Ids, vocabulary: Vocabulary) -> int:
 def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
     """The symbols from `first` on, with their bits and what was likelier."""
     v = model.vocabulary
-    found = read(model.numpy_network, ids, first, len(ids), LIKELIEST, v.end_id)
+    found = read(model.networks.numpy, ids, first, len(ids), LIKELIEST, v.end_id)
     nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
     for each, value, counts in zip(found, nats.tolist(), v.layout.counted(ids)[first:].tolist(), strict=True):
         likeliest = tuple((shown(v, symbol), probability) for symbol, probability in each.likeliest)
@@ -164,7 +164,7 @@ def shown(vocabulary: Vocabulary, symbol: int) -> str:
 
 def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
     """What every unit does in the passage, and which of them mean something."""
-    v, network, config = model.vocabulary, model.numpy_network, model.checkpoint.config
+    v, network, config = model.vocabulary, model.networks.numpy, model.checkpoint.config
     values = activations(network, ids[:last], v.end_id)[first:]
     digits = LEVELS[np.clip(np.rint((values + 1) * 7), 0, 14).astype(np.intp)].T
     found = meanings(network, ids, texts_of(v, ids), v.end_id)
@@ -174,7 +174,7 @@ def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
 
 def reached(model: LanguageModel, ids: Ids) -> list[float]:
     """How much of the gradient reaches k steps back, as a share of what reaches one step back."""
-    network = model.torch_reader.network
+    network = model.networks.torch.network
     norms = reach(network, ids, model.checkpoint.config.seq_length, end_id=model.vocabulary.end_id)
     return (norms / norms[0]).tolist() if len(norms) and norms[0] > 0 else []
 

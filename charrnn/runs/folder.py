@@ -183,21 +183,37 @@ def _plain(name: str) -> bool:
 def find_model(argument: str | None, checkpoints: Path) -> Path:
     """The checkpoint file that a file, a run's folder, a run's name, or nothing at all (the newest run) stands for.
 
+    A file or a folder that holds no checkpoint does not hide the run of its name, which a text of that name gave it.
+
     Raises:
         MissingInputError: there is none.
     """
     if argument is None:
         return _newest(checkpoints)
-    for place in (Path(argument), checkpoints / argument):
-        if os.path.isdir(place):  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
-            model = Run(place).model()
-            if model is None:
-                raise MissingInputError(f"no checkpoint in {place}", "", "train there first, or name another run")
+    places = [place for place in (Path(argument), checkpoints / argument) if os.path.lexists(place)]
+    for place in places:
+        model = Run(place).model() if os.path.isdir(place) else place  # noqa: PTH112 - false for any unusable name
+        if model is not None and _may_be_checkpoint(model):
             return model
-        if os.path.lexists(place):
-            return place
-    remedy = f"name a {SUFFIX} file, a run's folder, or a run in {checkpoints}"
-    raise MissingInputError(f"no model is called {argument}", "", remedy)
+    if not places:
+        remedy = f"name a {SUFFIX} file, a run's folder, or a run in {checkpoints}"
+        raise MissingInputError(f"no model is called {argument}", "", remedy)
+    if os.path.isdir(places[0]):  # noqa: PTH112
+        raise MissingInputError(f"no checkpoint in {places[0]}", "", "train there first, or name another run")
+    return places[0]
+
+
+def _may_be_checkpoint(path: Path) -> bool:
+    """Whether a file is called a checkpoint, or begins as one: with the length of a header, and the header."""
+    if path.suffix == SUFFIX:
+        return True
+    try:
+        if not path.is_file():  # to open a pipe would wait for its writer
+            return False
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError:
+        return False
 
 
 def _newest(checkpoints: Path) -> Path:

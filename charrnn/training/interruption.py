@@ -7,6 +7,7 @@ SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a 
 """
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -27,6 +28,8 @@ class Interruption:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
+        if threading.current_thread() is not threading.main_thread():
+            return self  # signals are the main thread's business
         for number in (*STOPPING, signal.SIGUSR1):
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup: the user asked to go on when the terminal closes

@@ -90,12 +90,12 @@ def test_a_reader_written_from_the_page_finds_the_logits_of_the_package(models, 
     path = models / name / "best.safetensors"
     record, tensors = read(path)
     ours = load(path)
-    v, state = record["vocabulary"], ours.numpy_network.initial_state(1)
+    v, state = record["vocabulary"], ours.networks.numpy.initial_state(1)
     assert len(v["symbols"]) + v["folds"] == len(ours.vocabulary)
     assert "".join(v["symbols"]) == "".join(ours.vocabulary.symbols)
     ids = np.random.default_rng(0).integers(len(ours.vocabulary), size=30)
     for one, found in zip(ids, logits(record, tensors, ids), strict=True):
-        expected, state = ours.numpy_network.step(np.array([one]), state)
+        expected, state = ours.networks.numpy.step(np.array([one]), state)
         assert np.abs(found - expected[0]).max() < 1e-4
 
 

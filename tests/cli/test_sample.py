@@ -393,3 +393,18 @@ def in_terminal(command, folder):
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, received
     return received.decode("utf-8", "replace")
+
+
+def test_a_stop_text_is_written_as_a_separator_is(charrnn, trained):
+    line = ["sample", "verses", "-n", "300", "--seed", "1", "--no-echo", "--json", "-p", "Shall"]
+    typed, shell = (charrnn(*line, "--stop", text, cwd=trained) for text in ("\\n", "\n"))
+    assert typed.stdout == shell.stdout
+    assert json.loads(typed.stdout)["stop"] == "\n"
+    assert charrnn(*line, "--stop", "\\\\n", cwd=trained).stderr.decode().count("U+005C") == 1  # a backslash
+
+
+def test_a_stop_text_that_can_never_come_is_said(charrnn, trained):
+    done = charrnn("sample", "verses", "-n", "3", "--seed", "1", "--stop", "\u20ac!\u20ac", "--stop", "S", cwd=trained)
+    assert done.returncode == 0
+    (line,) = [line for line in done.stderr.decode().splitlines() if "warning" in line]
+    assert line.startswith('warning: --stop "\u20ac!\u20ac" stops nothing: the model never writes U+20AC')

@@ -46,7 +46,7 @@ def test_the_passage_is_held_out_text_with_the_likeliest_first(account, model, c
 
 def test_levels_are_the_activations_of_every_unit(account, model, corpus):
     start = len(corpus.validation) - len(account.passage)
-    values = activations(model.numpy_network, corpus.validation)[start:]
+    values = activations(model.networks.numpy, corpus.validation)[start:]
     assert len(account.cells.levels) == values.shape[1] == 24
     for unit, levels in enumerate(account.cells.levels):
         drawn = np.array([int(level, 15) for level in levels]) / 7 - 1
@@ -54,7 +54,7 @@ def test_levels_are_the_activations_of_every_unit(account, model, corpus):
 
 
 def test_the_gradient_is_a_share_of_what_reaches_one_step_back(account, model, corpus):
-    norms = reach(model.torch_reader.network, corpus.validation, model.checkpoint.config.seq_length)
+    norms = reach(model.networks.torch.network, corpus.validation, model.checkpoint.config.seq_length)
     assert account.reach == pytest.approx(tuple(norms / norms[0]))
     assert account.reach[0] == 1
 

@@ -347,12 +347,38 @@ def test_a_model_that_somebody_put_into_a_folder_under_a_name_of_its_own_is_foun
     assert find_model(None, tmp_path) == shared
 
 
-def test_a_place_that_exists_goes_before_a_run_of_the_same_name(two_runs, tmp_path_factory, monkeypatch):
+def test_a_place_with_a_checkpoint_goes_before_a_run_of_the_same_name(two_runs, tmp_path_factory, monkeypatch):
     here = tmp_path_factory.mktemp("here")
     monkeypatch.chdir(here)
+    saved(here / "old", 7)
+    assert find_model("old", two_runs) == Path("old") / "step-00000007.safetensors"
+    (here / "new").write_bytes((here / "old" / "step-00000007.safetensors").read_bytes())
+    assert find_model("new", two_runs) == Path("new")
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        lambda place: place.mkdir(),
+        lambda place: (place.mkdir(), (place / "a.txt").write_text("a")),
+        lambda place: place.write_text("Dear diary"),
+        lambda place: place.touch(),
+        lambda place: place.symlink_to("nowhere"),
+        os.mkfifo,
+    ],
+    ids=["an empty folder", "a folder", "a file", "an empty file", "a link to nothing", "a pipe"],
+)
+def test_what_holds_no_checkpoint_does_not_hide_the_run_of_its_name(two_runs, tmp_path_factory, monkeypatch, lay):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    lay(here / "old")
     assert find_model("old", two_runs) == two_runs / "old" / BEST
-    (here / "old").symlink_to("nowhere")
-    assert find_model("old", two_runs) == Path("old")  # reading it will say what is wrong
+    lay(here / "nobody")
+    if not (here / "nobody").is_dir():
+        assert find_model("nobody", two_runs) == Path("nobody")  # reading it will say what is wrong
+        return
+    with pytest.raises(MissingInputError, match="no checkpoint in nobody"):
+        find_model("nobody", two_runs)
 
 
 def test_a_checkpoint_that_vanishes_meanwhile_does_not_hide_the_others(two_runs):
