@@ -174,6 +174,7 @@ MODES = {
     "read-only": ("", 0o555), "read-only-run": ("verses", 0o555), "closed": ("", 0), "closed-run": ("verses", 0),
     "closed-file": ("verses/best.safetensors", 0),
 }  # fmt: skip
+SEALED = ("read-only-run", "closed", "closed-run")  # folders in which nobody may write, nor below them
 READ = {
     "the newest": ["info"],
     "a name": ["info", "verses"],
@@ -207,9 +208,12 @@ def denied(trained, door):
     ends = dict(zip(lines, door(lines.values(), folder, stranger=True), strict=True))
     for name, (place, _) in MODES.items():
         (work / name / place).chmod(0o755)
-    after = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+    # Of a superuser's folders a stranger may change nothing; his own he may, but for what has no permission itself.
+    sealed = [work] if os.geteuid() == 0 else [work / name / MODES[name][0] for name in SEALED]
+    after = {path: path.read_bytes() for place in sealed for path in place.rglob("*") if path.is_file()}
+    expected = {path: content for path, content in before.items() if any(path.is_relative_to(p) for p in sealed)}
     shutil.rmtree(folder)
-    return ends, after == before
+    return ends, after == expected
 
 
 def refused(done, code):
