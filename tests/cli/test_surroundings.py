@@ -174,7 +174,7 @@ MODES = {
     "read-only": ("", 0o555), "read-only-run": ("verses", 0o555), "closed": ("", 0), "closed-run": ("verses", 0),
     "closed-file": ("verses/best.safetensors", 0),
 }  # fmt: skip
-SEALED = ("read-only-run", "closed", "closed-run")  # folders in which nobody may write, nor below them
+SEALED = ("closed", "closed-run")  # folders that not even their owner may enter
 READ = {
     "the newest": ["info"],
     "a name": ["info", "verses"],
