@@ -92,6 +92,8 @@ class DataConfig(BaseModel):
     records: Literal["lines", "blank-line", "files"] | None = None
     record_separator: Separator | None = None
     target_after: Separator | None = None  # in each record; only what follows counts
+    field: str | None = None  # of a table, whose rows are records
+    target: str | None = None  # the field of their answers
     shuffle_records: bool = False
     validation: str | None = None
     validation_fraction: Share

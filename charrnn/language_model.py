@@ -113,7 +113,7 @@ class LanguageModel(ScoringModel):
         ids, rest = self.prompted(prompt, unknown=unknown, name=name)
         return Request(ids, seed, rest)
 
-    def write(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[Piece]:
+    def write(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
         _check(sampling)
         lanes = side_by_side(sampling.length)

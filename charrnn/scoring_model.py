@@ -76,10 +76,12 @@ class ScoringModel:
         adapting: bool = False,
         unknown: str = "skip",
         name: str = "the text",
+        live: bool = False,
     ) -> Iterator[Scored]:
         """The nats of every symbol of a text that comes in pieces, as `stream_text` gives them, the state carried.
 
-        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored.
+        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored; what is
+        `live` is scored as it comes, up to each empty piece.
 
         Raises:
             SettingsError: a `window` or `adapting` in records, or both.
@@ -90,16 +92,16 @@ class ScoringModel:
         if window and (adapting or self.vocabulary.layout.records):
             why = "a network that adapts carries its state" if adapting else "this model was trained on records"
             raise SettingsError("`window` is for one continuous text", why, "leave it out")
-        return self._scored(self._pieces(pieces), window, adapting, unknown, name)
+        return self._scored(self._pieces(pieces), window, adapting, unknown, name, live)
 
     def _scored(
-        self, pieces: Iterable[Content | Ids], window: int | None, adapting: bool, unknown: str, name: str
+        self, pieces: Iterable[Content | Ids], window: int | None, adapting: bool, unknown: str, name: str, live: bool
     ) -> Iterator[Scored]:
         coming = self.vocabulary.stream(pieces, unknown, name, missing := [0])
         if adapting:
             parts = adapt(self._learner(), coming, self.vocabulary)
         else:
-            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window)
+            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window, live=live)
         for part in parts:
             yield part._replace(unknown=missing[0])
             missing[0] = 0
@@ -156,7 +158,8 @@ class ScoringModel:
         answer = self.vocabulary.answer
         if answer is not None:
             text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-            text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
+            if ANSWER not in text:
+                text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
         return text
 
     def _pieces(self, pieces: Content | Iterable[Content | Ids]) -> Iterator[Content | Ids]:
@@ -174,7 +177,7 @@ class ScoringModel:
         records = source_of(self.checkpoint.config.model_dump()).records
         if records is None:
             return iter([text])
-        return chain([END], records.marked(name, [text if isinstance(text, str) else text.decode()]))
+        return chain([END], records.as_text().marked(name, [text if isinstance(text, str) else text.decode()]))
 
     def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
         """The network itself: `light` is without torch, where that can be."""

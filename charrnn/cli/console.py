@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 from charrnn.cli.flags import spoken
 from charrnn.errors import ReaderGoneError, StorageError
 from charrnn.runs.events import Evaluated, Event, Notice, Planned, RolledBack, Sampled, Started, Trained
-from charrnn.text.visible import visible
+from charrnn.text.visible import VisibleStream, visible
 
 if TYPE_CHECKING:
     from charrnn.evaluation.score import Scored
@@ -111,18 +111,18 @@ class ResultStream:
         if out is not None and self.buffer is None:
             self.buffer = cast(BinaryIO, TextOnly(out))
         self.terminal = out is not None and out.isatty() and not raw
-        self.decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self.decoder, self.shown = codecs.getincrementaldecoder("utf-8")("backslashreplace"), VisibleStream().shown
 
     def __enter__(self) -> "ResultStream":
         return self
 
     def __exit__(self, *details: object) -> None:
         if details[0] is None and self.terminal:
-            self._write(visible(self.decoder.decode(b"", final=True)).encode())
+            self._write(self.shown(self.decoder.decode(b"", final=True), final=True).encode())
 
     def write(self, piece: bytes) -> None:
         """Write UTF-8 (or, from a byte model, any bytes) and flush."""
-        self._write(visible(self.decoder.decode(piece)).encode() if self.terminal else piece)
+        self._write(self.shown(self.decoder.decode(piece)).encode() if self.terminal else piece)
 
     def _write(self, piece: bytes) -> None:
         if self.buffer is None or not piece:

@@ -39,6 +39,10 @@ Split = Annotated[
 Encoding = Annotated[
     str | None, plain("Text", "--encoding", "Encoding of TEXT. [default: that of the model's own text]")
 ]
+Field = Annotated[str | None, plain("Text", "--field", "Column or field of TEXT. [default: as the model was trained]")]
+Target = Annotated[
+    str | None, plain("Text", "--target", "Column or field with the answer. [default: as the model was trained]")
+]
 Window = Annotated[
     int | None, plain("Score", "--window", "Score windows of N symbols, each from a zero state (cold start).", min=1)
 ]
@@ -85,6 +89,8 @@ def evaluate(
     split: Split = "validation",
     unknown: UnknownInText = "skip",
     encoding: Encoding = None,
+    field: Field = None,
+    target: Target = None,
     window: Window = None,
     choices: Choices = None,
     baselines: Baselines = False,
@@ -129,9 +135,9 @@ def evaluate(
     with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device)
-            subject = Subject(opened, text or [], places, split, encoding, cache_folder(cache))
+            subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
             check_model(opened, adapt, baselines)
-            how: Any = {"window": window, "unknown": unknown, "name": subject.name}
+            how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
             elif heatmap:

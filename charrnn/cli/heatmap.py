@@ -11,10 +11,11 @@ import math
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.cli.console import ResultStream, say, takes_colours
-from charrnn.text.visible import visible
+from charrnn.text.visible import JOINERS, visible
 
 if TYPE_CHECKING:
     from charrnn.cli.subjects import Subject
@@ -117,9 +118,9 @@ def joined(cells: Iterable[Cell]) -> Iterator[Cell]:
     from rich.cells import cell_len
 
     kept = Cell("", math.nan)
-    for text, bits in cells:
-        for shown in re.findall(r"[\n\t]|[^\n\t]+", visible(text)):
-            if shown not in "\n\t" and not cell_len(shown):
+    for text, bits in made_visible(cells):
+        for shown in re.findall(r"[\n\t]|[^\n\t]+", text):
+            if shown not in "\n\t" and (not cell_len(shown) or kept.text.endswith(JOINERS)):
                 if kept.text not in ("", "\n", "\t"):
                     kept = Cell(kept.text + shown, max(kept.bits, bits))
                     continue
@@ -129,6 +130,14 @@ def joined(cells: Iterable[Cell]) -> Iterator[Cell]:
             kept = Cell(shown, bits)
     if kept.text:
         yield kept
+
+
+def made_visible(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """The same, safe to show."""
+    before, none = "", Cell("", math.nan)
+    for (text, bits), (after, _) in pairwise(chain(cells, [none])):
+        yield Cell(visible(text, before, after[:1]), bits)
+        before = text[-1:]
 
 
 def rows_of(cells: Iterable[Cell], most: float = math.inf) -> Iterator[Row]:

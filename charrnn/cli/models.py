@@ -1,12 +1,13 @@
 """What every command that takes MODEL, RUN or a prompt does with them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.console import say
 
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
+    from charrnn.text.reading import Source
 
 
 def open_model(model: str | None, checkpoints: Path, device: str = "cpu") -> "LanguageModel":
@@ -48,13 +49,35 @@ def find_run(run: str | None, checkpoints: Path) -> Path:
     return found
 
 
-def read_prompt(prompt: str | None, prompt_file: str | None) -> bytes:
-    """The prompt's bytes, from the argument, a file or stdin."""
+def check_prompts(prompt: str | None, prompt_file: str | None, prompts: str | None = None) -> None:
+    """Refuse prompts from two places."""
     from charrnn.errors import SettingsError
-    from charrnn.text.reading import read_bytes
 
+    if prompts is not None and (prompt is not None or prompt_file is not None):
+        raise SettingsError("--prompts excludes --prompt and --prompt-file", "", "give one of them")
     if prompt is not None and prompt_file is not None:
         raise SettingsError("--prompt and --prompt-file exclude each other", "", "give one of them")
+
+
+def source_for(model: "LanguageModel", places: list[str], **asked: str | None) -> "Source":
+    """A text that is read as the model's own was, but for what was `asked`: another encoding, another field."""
+    from dataclasses import replace
+
+    from charrnn.text.corpus import source_of
+
+    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    if "field" in given:
+        given |= dict.fromkeys(("records", "record_separator", "target_after"))
+    source = source_of(model.checkpoint.config.model_dump() | given, places)
+    return source if "field" in given else replace(source, records=source.records and source.records.loose())
+
+
+def read_prompt(
+    model: "LanguageModel", prompt: str | None, prompt_file: str | None, encoding: str | None = None
+) -> bytes:
+    """The prompt's bytes, from the argument, a file or stdin."""
+    from charrnn.text.prompts import prompt_of
+
     if prompt_file is not None:
-        return read_bytes(prompt_file)
+        return prompt_of(source_for(model, [prompt_file], encoding=encoding))
     return (prompt or "").encode("utf-8", "surrogateescape")

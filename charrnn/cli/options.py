@@ -78,6 +78,9 @@ ReadingDevice = Annotated[
     str, plain("Machine", "--device", "cpu, cuda or cuda:1.", envvar="CHARRNN_DEVICE", show_envvar=False)
 ]
 Prompt = Annotated[str | None, plain("Prompt", "--prompt", "Text to continue.", "-p")]
+PromptEncoding = Annotated[
+    str | None, plain("Prompt", "--encoding", "Encoding of files of prompts. [default: that of the model's own text]")
+]
 PromptFile = Annotated[
     str | None, plain("Prompt", "--prompt-file", "File to continue; - is stdin.", autocompletion=complete_path)
 ]

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from charrnn.evaluation.choices import Chosen
     from charrnn.evaluation.score import Scored
-    from charrnn.text.vocabulary import Vocabulary
+    from charrnn.text.vocabulary import Ids, Vocabulary
+
+PIECE = 1 << 16  # symbols that are written out at once
 
 
 def print_pieces(vocabulary: "Vocabulary", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
@@ -38,33 +41,50 @@ def lines(vocabulary: "Vocabulary", parts: "Iterable[Scored]") -> Iterator[dict[
     """The bits of every line or record, in order; what ends it is counted with it."""
     newline = vocabulary.symbols.index("\n") if "\n" in vocabulary else -1
     last = newline if vocabulary.end_id is None else vocabulary.end_id
-    number, ids, nats = 1, list[int](), list[float]()
+    number, line = 1, Line(vocabulary)
     for part in parts:
         start, ends = 0, [place + 1 for place in (part.ids == last).nonzero()[0].tolist()]
         for end in (*ends, len(part.ids)):
-            ids, nats = ids + part.ids[start:end].tolist(), nats + part.nats[start:end].tolist()
+            line.add(part.ids[start:end], part.nats[start:end])
             start = end
-            if (len(ids) > 1 and ids[-1] == last) or ids == [newline]:
-                yield one_line(vocabulary, number, ids, nats)
-                number, ids, nats = number + 1, [], []
-            elif ids == [last]:  # the end before the first record
-                ids, nats = [], []
-    if ids:
-        yield one_line(vocabulary, number, ids, nats)
+            if line.last == last and (line.symbols > 1 or last == newline):
+                yield line.found(number)
+                number, line = number + 1, Line(vocabulary)
+            elif line.last == last:  # the end before the first record
+                line = Line(vocabulary)
+    if line.symbols:
+        yield line.found(number)
 
 
-def one_line(vocabulary: "Vocabulary", number: int, ids: list[int], nats: list[float]) -> dict[str, Any]:
-    """What is said of a line."""
-    counted = [place for place, value in enumerate(nats) if not math.isnan(value)]
-    bits = math.fsum(nats[place] for place in counted) / math.log(2)
-    characters, _ = vocabulary.measure(np.array([ids[place] for place in counted], dtype=vocabulary.dtype))
-    return {
-        "line": number,
-        "text": vocabulary.decode(ids[:-1] if ids[-1] == vocabulary.end_id else ids).rstrip("\n"),
-        "characters": characters,
-        "bits": bits,
-        "bits_per_char": bits / max(1, characters),
-    }
+class Line:
+    """A line on its way, whose symbols may be many: what they cost is kept as a sum of each piece."""
+
+    def __init__(self, vocabulary: "Vocabulary") -> None:
+        self.vocabulary, self.symbols, self.last = vocabulary, 0, -1
+        self.ids, self.nats, self.characters = list["Ids"](), list[float](), 0
+
+    def add(self, ids: "Ids", nats: "npt.NDArray[np.float64]") -> None:
+        """More of it, and what that cost: no number where it does not count."""
+        if len(ids):
+            counted = ~np.isnan(nats)
+            self.ids.append(ids)
+            self.nats.append(math.fsum(nats[counted]))
+            self.characters += self.vocabulary.measure(ids[counted])[0]
+            self.symbols, self.last = self.symbols + len(ids), int(ids[-1])
+
+    def found(self, number: int) -> dict[str, Any]:
+        """What is said of it, the line with this number."""
+        bits = math.fsum(self.nats) / math.log(2)
+        ids, end = np.concatenate(self.ids), self.vocabulary.end_id
+        pieces = np.array_split(ids[: len(ids) - (self.last == end)], len(ids) // PIECE + 1)
+        content = b"".join(self.vocabulary.to_bytes(piece.tolist()) for piece in pieces)
+        return {
+            "line": number,
+            "text": content.decode("utf-8", "replace").rstrip("\n"),
+            "characters": self.characters,
+            "bits": bits,
+            "bits_per_char": bits / max(1, self.characters),
+        }
 
 
 def print_choices(chosen: "Iterable[Chosen]") -> None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, UnknownInPrompt, plain
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptEncoding, PromptFile, UnknownInPrompt, plain
 
 if TYPE_CHECKING:
     from charrnn.generation.beam import Prediction
@@ -19,6 +19,7 @@ def predict(
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
     unknown: UnknownInPrompt = "error",
+    encoding: PromptEncoding = None,
     steps: Annotated[
         int,
         plain("Output", "--steps", "Characters to predict; more than one by beam search.", min=1, max=1000),
@@ -34,10 +35,11 @@ def predict(
     charrnn predict sonnets -p "Shall I compare th" --steps 3 --json
     """
     from charrnn.cli.console import print_result
-    from charrnn.cli.models import open_model, read_prompt
+    from charrnn.cli.models import check_prompts, open_model, read_prompt
 
-    text = read_prompt(prompt, prompt_file)
+    check_prompts(prompt, prompt_file)
     opened = open_model(model, checkpoints)
+    text = read_prompt(opened, prompt, prompt_file, encoding)
     found = opened.predict(text, steps=steps, top=top, unknown=unknown)
     if as_json:
         predictions = [{"text": text, "probability": probability} for text, probability in found]

@@ -1,17 +1,23 @@
 """`charrnn sample`: write text."""
 
 import json
-import secrets
-from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptFile, ReadingDevice, UnknownInPrompt, plain, unescaped
+from charrnn.cli.options import (
+    Checkpoints,
+    Model,
+    Prompt,
+    PromptEncoding,
+    PromptFile,
+    ReadingDevice,
+    UnknownInPrompt,
+    plain,
+    unescaped,
+)
 
 if TYPE_CHECKING:
     from charrnn.cli.writers import Writer
-    from charrnn.generation.sample import Request
     from charrnn.language_model import LanguageModel
     from charrnn.text.vocabulary import Vocabulary
 
@@ -24,6 +30,10 @@ def sample(
         str | None,
         plain("Prompt", "--prompts", "File with a prompt on each line, all of them answered in order; - is stdin."),
     ] = None,
+    field: Annotated[
+        str | None, plain("Prompt", "--field", "Column or field of --prompts. [default: as the model was trained]")
+    ] = None,
+    encoding: PromptEncoding = None,
     adapt_to: Annotated[
         str | None,
         plain("Prompt", "--adapt-to", "First learn from this file, for this call only, and continue it; - is stdin."),
@@ -78,20 +88,23 @@ def sample(
     charrnn sample names --count 1000 --stop $'\\n' --json | jq -r .text
     charrnn sample --prompts - --seed 7 --separator '\\0' < questions.txt
     """
+    from charrnn.cli.asked import Asked
     from charrnn.cli.console import ResultStream, say
-    from charrnn.cli.models import open_model
+    from charrnn.cli.models import check_prompts, open_model, read_prompt, source_for
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
     stops = tuple(map(unescaped, stop or []))
-    single = the_prompt(prompt, prompt_file, prompts)
+    check_prompts(prompt, prompt_file, prompts)
     opened = open_model(model, checkpoints, device)
+    single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
     if adapt_to is not None:
         opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
     one = one_record(opened.vocabulary, records)
     sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one, no_repeat, novel)
     warn_of_stops(opened.vocabulary, stops)
-    asked = Asked(opened, prompts, single, count, seed, unknown)
+    several = None if prompts is None else source_for(opened, [prompts], encoding=encoding, field=field)
+    asked = Asked(opened, several, single, count, seed, unknown)
     with ResultStream() as stream:
         between = PlainWriter(stream, after(separator, several=count > 1 or prompts is not None))
         writer: Writer = JsonWriter(stream, str(opened.path)) if as_json else between
@@ -154,89 +167,8 @@ def adapted(
     return model, [end if isinstance(end, bytes) else end.encode("utf-8", "surrogateescape")]
 
 
-def drawn() -> int:
-    """A seed by chance, said on stderr."""
-    from charrnn.cli.console import say
-
-    seed = secrets.randbelow(2**32)
-    say(f"seed {seed}")
-    return seed
-
-
-def the_prompt(prompt: str | None, prompt_file: str | None, prompts: str | None) -> list[bytes]:
-    """The one prompt, unless there is a file of them."""
-    from charrnn.cli.models import read_prompt
-    from charrnn.errors import SettingsError
-
-    if prompts is None:
-        return [read_prompt(prompt, prompt_file)]
-    if prompt is not None or prompt_file is not None:
-        raise SettingsError("--prompts excludes --prompt and --prompt-file", "", "give one of them")
-    return []
-
-
 def after(separator: str | None, *, several: bool) -> bytes:
     """What stands after a sample: what was asked for, else a newline where there are several."""
     if separator is None:
         return b"\n" if several else b""
     return unescaped(separator)
-
-
-class Asked:
-    """The texts that were asked for: a request for each, and what its answer is shown with."""
-
-    def __init__(
-        self,
-        model: "LanguageModel",
-        prompts: str | None,
-        single: list[bytes],
-        count: int,
-        seed: int | None,
-        unknown: str,
-    ) -> None:
-        self.model, self.prompts, self.single = model, prompts, single
-        self.count, self.unknown = count, unknown
-        for prompt in single:
-            model.encode(prompt, unknown=unknown)  # refused before a seed is drawn and said
-        self.seed = drawn() if seed is None else seed
-        self.waiting: dict[int, bytes] = {}
-
-    def requests(self) -> "Iterator[Request]":
-        """One for each sample, made when a lane is free for it."""
-        number = 0
-        for name, prompt in self._prompts():
-            request = self.model.request(prompt, self.seed, unknown=self.unknown, name=name)
-            prompt = self._question(prompt)
-            for _ in repeat(None, self.count):
-                self.waiting[number] = prompt
-                yield request._replace(seed=self.seed + number)
-                number += 1
-
-    def is_new(self, number: int) -> bool:
-        """Whether nothing of this sample was shown before."""
-        return number in self.waiting
-
-    def shown(self, number: int) -> tuple[bytes, int]:
-        """The prompt and the seed of a sample whose text now comes."""
-        return self.waiting.pop(number), self.seed + number
-
-    def _question(self, prompt: bytes) -> bytes:
-        """A prompt as it is shown: where answers were learnt, with what separates it from its own.
-
-        Raises:
-            SettingsError: nothing is asked.
-        """
-        from charrnn.errors import SettingsError
-
-        answer = (self.model.vocabulary.answer or "").encode()
-        if answer and not prompt:
-            raise SettingsError("this model answers questions", "nothing was asked", "give a --prompt or --prompts")
-        return prompt if answer in prompt else prompt + answer
-
-    def _prompts(self) -> Iterator[tuple[str, bytes]]:
-        from charrnn.text.reading import stream_lines
-
-        yield from (("the prompt", prompt) for prompt in self.single)
-        if self.prompts is not None:
-            for number, line in enumerate(stream_lines(self.prompts), 1):
-                yield f"line {number} of the prompts", line

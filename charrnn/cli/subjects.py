@@ -1,14 +1,15 @@
 """What `charrnn evaluate` scores: texts, or a part of the text that the model learnt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
     from charrnn.text.corpus import Corpus
+    from charrnn.text.reading import Source
     from charrnn.text.vocabulary import Ids
 
 
@@ -39,10 +40,11 @@ class Subject:
         text: list[str],
         places: list[str],
         split: str,
-        encoding: str | None,
+        asked: Mapping[str, Any],
         cache: Path,
     ) -> None:
-        self.model, self.places, self.split, self.encoding, self.cache = model, places, split, encoding, cache
+        self.model, self.places, self.split, self.cache = model, places, split, cache
+        self.asked = {key: asked[key] for key in ("encoding", "field", "target")}
         self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
         self.told = False
 
@@ -50,20 +52,39 @@ class Subject:
         """The text, piece by piece; says, once, what a user should know of its reading."""
         from charrnn.cli.console import say
         from charrnn.cli.flags import spoken
+        from charrnn.cli.models import source_for
         from charrnn.evaluation.score import BLOCK
-        from charrnn.text.corpus import source_of
         from charrnn.text.reading import stream_text
+        from charrnn.text.vocabulary import END
 
         if not self.places:
             ids = self.corpus.part(self.split)
             yield from (ids[start : start + BLOCK] for start in range(0, len(ids), BLOCK))
             return
-        values = self.model.checkpoint.config.model_dump() | ({"encoding": self.encoding} if self.encoding else {})
-        notices: list[str] = []
-        yield from stream_text(source_of(values, self.places), notices)
+        source, notices = source_for(self.model, self.places, **self.asked), list[str]()
+        self.check(source)
+        pieces = stream_text(source, notices)
+        if (
+            source.records is not None and self.model.vocabulary.end is None
+        ):  # of one text: what ends a row is a newline
+            next(pieces)
+            pieces = (piece.replace(END, "\n") for piece in pieces if isinstance(piece, str))
+        yield from pieces
         for notice in notices if not self.told else []:
             say(spoken(notice))
         self.told = True
+
+    def check(self, source: "Source") -> None:
+        """Refuse records that the model has not learnt to read."""
+        from charrnn.errors import SettingsError
+
+        answer = None if source.records is None else source.records.answer
+        if self.model.vocabulary.answer is None and answer is not None:
+            raise SettingsError(
+                "--target needs a model that answers", "this one was trained without answers", "leave it out"
+            )
+        if self.model.vocabulary.answer is not None and answer is None:
+            raise SettingsError("this model's score is that of answers", "", "name their column or field by --target")
 
     @cached_property
     def corpus(self) -> "Corpus":

@@ -41,6 +41,8 @@ def train(
     records: o.RecordKind = None,
     record_separator: o.RecordSeparator = None,
     target_after: o.TargetAfter = None,
+    field: o.Field = None,
+    target: o.Target = None,
     shuffle_records: o.ShuffleRecords = None,
     validation: o.Validation = None,
     validation_fraction: o.Fraction = None,

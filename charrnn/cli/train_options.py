@@ -54,6 +54,10 @@ TargetAfter = Annotated[
     str | None,
     text("--target-after", "Learn only what follows TEXT (or TAB) in each record: the answer.", metavar="TEXT"),
 ]
+Field = Annotated[
+    str | None, text("--field", "Of CSV, TSV or JSON Lines, learn this column or field; each row is a record.")
+]
+Target = Annotated[str | None, text("--target", "The column or field that answers --field; only it is learnt.")]
 ShuffleRecords = Annotated[
     bool | None,
     text("--shuffle-records/--no-shuffle-records", "Shuffle records (by --seed) before they are split.", default="no"),

@@ -130,22 +130,29 @@ def surprisals(
 
 
 def score_stream(
-    open_reader: Callable[[bool], Reader], pieces: Iterable[Ids], vocabulary: Vocabulary, window: int | None = None
+    open_reader: Callable[[bool], Reader],
+    pieces: Iterable[Ids],
+    vocabulary: Vocabulary,
+    window: int | None = None,
+    *,
+    live: bool = False,
 ) -> Iterator[Scored]:
     """Ids that come in pieces -> blocks of them with the nats of each; nothing is said of unknown symbols.
 
-    `open_reader` is told whether the text is short. With a `window`, each of so many symbols starts from nothing.
+    `open_reader` is told whether the text is short. With a `window`, each of so many symbols starts from nothing. What
+    is `live` is scored as it comes: an empty piece says that nothing more comes for now.
     """
     # What a block after the first is shown of the one before.
     context = 1 if window or vocabulary.layout.records else RUN_UP
     size = BLOCK // (window or 1) * (window or 1) or window or BLOCK
-    coming = blocks(pieces, size + 1, size, vocabulary.end_id)  # the very first symbol is no target
-    begun = list(islice(coming, 2))
+    grain = (window or 1) if live else None
+    coming = blocks(pieces, size + 1, size, vocabulary.end_id, grain)  # the very first symbol is no target
+    begun = list(islice(coming, 1 if live else 2))
     short = len(begun) < 2 and sum(map(len, begun)) <= SHORT
     reader, before = open_reader(short), None
     for block in chain(begun, coming):
         ids = block if before is None else np.concatenate((before, block))
-        segments = segmented(ids, vocabulary.layout, 1 if short else LANES, window)
+        segments = segmented(ids, vocabulary.layout, 1 if short and before is None else LANES, window)
         nats, hits = surprisals(reader, ids, segments, side_by_side=LANES)
         nats = charged(vocabulary, ids, nats, begins=before is None)
         yield Scored(block, nats[len(ids) - len(block) :], 0, hits[len(ids) - len(block) :])
@@ -194,14 +201,25 @@ def summed(vocabulary: Vocabulary, parts: Iterable[Scored], name: str) -> Score:
     return score
 
 
-def blocks(pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None) -> Iterator[Ids]:
+def blocks(
+    pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None, grain: int | None = None
+) -> Iterator[Ids]:
     """The same ids in blocks of `size`; the first has `first` of them, the last what is left.
 
-    With an `end_id` each ends with one, and may be longer for it.
+    With an `end_id` each ends with one, and may be longer for it. With a `grain` a block ends before an empty piece,
+    too, after as many whole grains as there are.
     """
     kept: list[Ids] = []
     for piece in pieces:
         kept.append(piece)
+        if grain is not None and not len(piece):
+            ids = np.concatenate(kept)
+            last = np.flatnonzero(ids == end_id)[-1:] + 1 if end_id is not None else None
+            cut = len(ids) - (len(ids) + size - first) % grain if last is None else int(last.sum())
+            kept = [ids[max(0, cut) :]]
+            if cut > 0:
+                yield ids[:cut]
+                first = size
         while sum(map(len, kept)) >= first:
             ids, cut = np.concatenate(kept), first
             if end_id is not None:

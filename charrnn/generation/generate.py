@@ -9,8 +9,8 @@ is written beside it. Texts leave in the order of their requests, the first of t
 depends neither on the number of requests nor on their length: see `side_by_side`.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -60,7 +60,7 @@ def side_by_side(length: int) -> int:
 def generate(
     network: Stepper,
     vocabulary: Vocabulary,
-    requests: Iterable[Request],
+    requests: Iterable[Request | None],
     sampling: Sampling,
     *,
     lanes: int = 1,
@@ -70,19 +70,35 @@ def generate(
 
     Without a prompt a text begins as a line would: after a newline where the model knows one, else with a symbol drawn
     uniformly. Where texts are records it begins, prompt or not, as a record does. No symbol is given out twice, none is
-    missing, whatever `lanes` and `burst`.
+    missing, whatever `lanes` and `burst`. A request that is None says that no other comes for now: those that are there
+    are answered first.
     """
-    coming = iter(requests)
-    begun = list(islice(coming, lanes))
-    if len(begun) > 1 and not network.agrees(len(begun)):
-        begun, coming = begun[:1], chain(begun[1:], coming)
-    if not begun:
-        return
-    first = [Text(number, request, vocabulary, sampling) for number, request in enumerate(begun)]
-    following = enumerate(coming, len(begun))
-    board = _Board(network, first)
-    turn = 0
-    unfinished = {text.number: text for text in first}
+    coming, turn = iter(requests), 0
+    while begun := _taken(coming, lanes):
+        if len(begun) > 1 and not network.agrees(len(begun)):
+            begun, coming, lanes = begun[:1], chain(begun[1:], coming), 1
+        following = coming if len(begun) == lanes else iter(())
+        first = [Text(number, request, vocabulary, sampling) for number, request in enumerate(begun, turn)]
+        turn = yield from _answered(_Board(network, first), following, sampling, burst)
+
+
+def _taken(coming: Iterator[Request | None], most: int) -> list[Request]:
+    """The next requests, at most so many; at least one, if there is one, and all that are there."""
+    taken: list[Request] = []
+    for request in coming:
+        if request is not None:
+            taken.append(request)
+        if len(taken) == most or (taken and request is None):
+            break
+    return taken
+
+
+def _answered(
+    board: "_Board", following: Iterator[Request | None], sampling: Sampling, burst: int
+) -> Generator[Piece, None, int]:
+    """Write the texts of `board`, and in their lanes those that follow until no more come; returns the next number."""
+    turn, count = board.texts[0].number, len(board.texts)
+    unfinished, number = {text.number: text for text in board.texts}, turn + count
     while unfinished:
         board.advance(burst, sampling)
         while turn in unfinished:
@@ -93,9 +109,14 @@ def generate(
             del unfinished[turn]
             turn += 1
         for lane, old in enumerate(board.texts):
-            if old.ending is not None and len(unfinished) < _AHEAD * len(first):
-                for number, request in islice(following, 1):
-                    board.texts[lane] = unfinished[number] = Text(number, request, vocabulary, sampling)
+            if old.ending is not None and len(unfinished) < _AHEAD * count:
+                request = next(following, None)
+                if request is None:
+                    following = iter(())
+                    continue
+                board.texts[lane] = unfinished[number] = Text(number, request, board.vocabulary, sampling)
+                number += 1
+    return turn
 
 
 class _Board:

@@ -25,7 +25,7 @@ from charrnn.runs.checkpoint import Checkpoint, read_checkpoint
 from charrnn.runs.folder import find_model
 from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
 from charrnn.text.duplicates import SPAN, duplicates
-from charrnn.text.reading import COMPRESSED
+from charrnn.text.packed import COMPRESSED
 from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Vocabulary
 

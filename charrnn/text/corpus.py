@@ -16,6 +16,7 @@ import numpy as np
 from charrnn.errors import DataError, MissingInputError
 from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
+from charrnn.text.fields import fields_of
 from charrnn.text.places import STDIN
 from charrnn.text.reading import Source
 from charrnn.text.records import records_of
@@ -73,13 +74,14 @@ def split_of(values: Mapping[str, Any]) -> Split:
 def source_of(values: Mapping[str, Any], arguments: Iterable[str] | None = None) -> Source:
     """The text that a wish or a recorded configuration names, or others read in the same way."""
     decoding = Decoding(*(values.get(key) or default for key, default in _DECODING.items()))
+    others = values.get("records"), values.get("record_separator"), values.get("target_after")
     return Source(
         tuple(values["corpus"] if arguments is None else arguments),
         values.get("unit") or "char",
         decoding,
         values.get("glob"),
         tuple(values.get("exclude") or ()),
-        records_of(values.get("records"), values.get("record_separator"), values.get("target_after")),
+        fields_of(values.get("field"), values.get("target"), *others) or records_of(*others),
     )
 
 

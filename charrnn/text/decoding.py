@@ -19,6 +19,7 @@ _WIDE_MARKS = (
     *((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")),
     *((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")),
 )
+_LONGEST_MARK = 4  # bytes
 _OTHERWISE = ("replace what cannot be decoded with `errors=replace`", "train on raw bytes with `unit=byte`")
 _REMEDIES = ("give the right `encoding`", *_OTHERWISE)
 
@@ -61,8 +62,11 @@ def decode(
         DataError: naming file, line and byte offset; for what is not UTF-8, on request, also a likely encoding.
     """
     notices = [] if notices is None else notices
-    coming = iter(chunks)
-    first = next(coming, b"")
+    coming, first = iter(chunks), b""
+    for chunk in coming:
+        first += chunk
+        if len(first) >= _LONGEST_MARK:
+            break
     encoding = how.encoding
     if _is_utf8(encoding) and (wide := mark_of(first)):
         encoding = wide
@@ -71,9 +75,9 @@ def decode(
     lines = io.IncrementalNewlineDecoder(None, translate=True) if how.newlines == "lf" else None
     place = _Place(name, encoding)
     begun = False
-    for chunk in chain([first] if first else [], coming, [b""]):
+    for chunk, final in chain(((chunk, False) for chunk in chain([first], coming)), [(b"", True)]):
         try:
-            piece = decoder.decode(chunk, final=not chunk)
+            piece = decoder.decode(chunk, final=final)
         except UnicodeDecodeError as error:
             remedies = _advice(error.object) if advise and _is_utf8(encoding) else _REMEDIES
             raise place.undecodable(error, chunk, remedies) from error
@@ -85,7 +89,7 @@ def decode(
             if piece[0] == "\ufeff":
                 piece = piece[1:]
                 notices.append(MARKED)
-        yield piece if lines is None else lines.decode(piece, final=not chunk)
+        yield piece if lines is None else lines.decode(piece, final=final)
 
 
 def _is_utf8(encoding: str) -> bool:

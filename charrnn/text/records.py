@@ -22,8 +22,10 @@ class Records:
     separator: str
     answer: str | None = None
 
-    def marked(self, name: str, pieces: Iterable[str | bytes]) -> Iterator[str]:
+    def marked(self, name: str, pieces: Iterable[str | bytes], notices: list[str] | None = None) -> Iterator[str]:
         """The records of the file `name`, each with END behind it, ANSWER for the text before its answer.
+
+        What a user should know is added to `notices`.
 
         Raises:
             DataError: a record without the text that its answer follows.
@@ -41,7 +43,21 @@ class Records:
                 number += len(records)
                 held, last = [rest], ""
             last = (last + held[-1])[-overlap:] if overlap else ""
+            if not piece:
+                yield piece
         yield self._joined(name, ["".join(held)], number)
+
+    def are_in(self, name: str) -> bool:
+        """Whether a file that is called so may hold them."""
+        return True
+
+    def loose(self) -> "Records":
+        """The same records, in a file of their own kind or not."""
+        return self
+
+    def as_text(self) -> "Records":
+        """The same records where they do not stand in a file of their own kind."""
+        return self
 
     def _joined(self, name: str, records: list[str], number: int) -> str:
         if self.separator == SEPARATORS["blank-line"]:

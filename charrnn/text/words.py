@@ -39,7 +39,7 @@ def whole_words(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
             continue
         kept += piece
         place = _last_word(kept)
-        if place:
+        if place or not piece:
             yield kept[:place]
             kept = kept[place:]
     if kept:
@@ -47,7 +47,9 @@ def whole_words(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
 
 
 def _last_word(text: str) -> int:
-    """Where the last word of `text` begins: what comes next may belong to it."""
+    """Where the last word of `text` begins if what comes next may belong to it, else its end."""
+    if text and not (text[-1].isalnum() or text[-1] in " _"):
+        return len(text)
     found = _RUN.match(text)
     place = found.end() if found else 0
     for word in WORD.finditer(text, place):

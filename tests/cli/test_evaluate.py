@@ -8,13 +8,17 @@ import re
 import subprocess
 import sys
 import termios
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from charrnn.cli.pieces import lines
+from charrnn.evaluation.score import Scored
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.runs.checkpoint import read_checkpoint
+from charrnn.text.vocabulary import Vocabulary
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
 FLOAT32 = ["--precision", "float32"]
@@ -303,3 +307,22 @@ def test_a_large_corpus_is_found_again_in_the_cache_that_is_named(charrnn, tmp_p
     assert json.loads(done.stdout)["characters"] == 3461
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")} == kept != {}
     assert not (tmp_path / "other").exists()
+
+
+def test_a_line_of_millions_of_symbols_takes_little_memory():
+    """Less than 24 bytes for each symbol of a line, its text included, as blocks of it come."""
+    vocabulary, symbols = Vocabulary.of("ab\n"), 1 << 20
+
+    def parts():
+        for _ in range(4):
+            ids = np.full(symbols, 1, dtype=np.uint8)
+            yield Scored(ids, np.full(symbols, math.log(2)), 0, np.zeros(symbols, dtype=bool))
+
+    tracemalloc.start()
+    try:
+        found = list(lines(vocabulary, parts()))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [(each["line"], each["characters"], each["bits_per_char"]) for each in found] == [(1, 4 * symbols, 1.0)]
+    assert peak < 24 * 4 * symbols

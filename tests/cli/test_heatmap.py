@@ -36,7 +36,7 @@ COMMAND = str(Path(sys.executable).with_name("charrnn"))
 SGR = re.compile(r"\x1b\[[\d;]*m")
 HOSTILE = "\x1b[2J\x1b]0;title\x07 \r\x00 \x9b31m \u202e\u200b\u2028 \x7f"
 NO_NUL = HOSTILE.replace("\x00", "")  # which a text of characters may not have
-texts = st.text(st.characters() | st.sampled_from("ab \n\t\x1b\u0301\u4f60\ud800")).map(list)
+texts = st.text(st.characters() | st.sampled_from("ab \n\t\x1b\u0301\u4f60\ud800\u200d\u200c")).map(list)
 cells = texts.flatmap(
     lambda text: st.tuples(
         *(st.builds(Cell, st.just(each), st.floats(0, 20) | st.just(math.nan)) for each in text)
@@ -303,3 +303,11 @@ def test_a_reader_that_leaves_ends_it_silently(trained):
 def test_it_is_for_the_text_of_one_model(charrnn, trained, line):
     done = charrnn("evaluate", "verses", "--heatmap", *line, cwd=trained)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+
+
+def test_what_a_joiner_joins_is_one_cell():
+    """No escape sequence of ours stands within a family, and no joiner of Persian is written out."""
+    written = [Cell(character, float(place)) for place, character in enumerate("می\u200cروم 👨\u200d👩\u200d👧")]
+    found = list(joined(written))
+    assert "".join(cell.text for cell in found) == "می\u200cروم 👨\u200d👩\u200d👧"
+    assert found[-1] == Cell("👨\u200d👩\u200d👧", float(len(written) - 1))

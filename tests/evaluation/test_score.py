@@ -308,3 +308,27 @@ def test_a_large_alphabet_is_read_in_shorter_chunks():
 @given(numbers=st.lists(st.tuples(*[st.integers(0, 1000)] * 8), min_size=1, max_size=5))
 def test_scores_of_parts_add_up(numbers):
     assert sum((Score(*each) for each in numbers), Score()) == Score(*map(sum, zip(*numbers, strict=True)))
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_what_comes_slowly_is_scored_before_more_of_it_comes(window):
+    """Up to an empty piece all is scored (in windows: whole ones), and the nats are those of the whole text."""
+    ids = np.random.default_rng(0).integers(5, size=700).astype(np.uint8)
+    cuts, given = [0, 1, 2, 9, 300, 700], [0]
+
+    def slowly():
+        for start, end in itertools.pairwise(cuts):
+            given[0] = end
+            yield ids[start:end]
+            yield ids[:0]
+
+    nats, counts = [], []
+    for part in score_stream(lambda short: Remembering(), slowly(), FIVE, window, live=True):
+        nats += part.nats.tolist()
+        counts.append((len(nats), given[0]))
+    whole = [end if window is None else end - (end - 1) % window for end in cuts[1:]]
+    assert [count for count, _ in counts][-1] == 700
+    for end, scored in zip(cuts[1:], whole, strict=True):
+        assert max(count for count, known in counts if known <= end) == scored
+    resets = () if window is None else range(1, 700, window)
+    assert nats == pytest.approx(by_loop(ids, resets))

@@ -464,3 +464,27 @@ def test_words_are_cut_at_the_length(length):
     text, ending = written(vocabulary, Sampling(length=length, temperature=5.0), "a")
     assert len(text) == ending.characters == length
     assert written(vocabulary, Sampling(length=30, temperature=5.0), "a")[0].startswith(text)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_what_is_there_is_answered_before_what_comes_later(lanes):
+    """A pause among the requests changes no text, and the requests before it are answered before it ends."""
+    asked = [Request(np.array([number % 5]), number) for number in range(6)]
+    sampling, given, written = Sampling(10), [], {}
+
+    def slowly():
+        for number, request in enumerate(asked):
+            given.append(number)
+            yield request
+            if number in (0, 1, 4):
+                yield None
+                assert {each for each, _, ending in done if ending} == set(range(number + 1))
+
+    done = []
+    for piece in generate(Markov(remember=False), ABCDE, slowly(), sampling, lanes=lanes):
+        done.append(piece)
+        written[piece.number] = written.get(piece.number, b"") + piece.text
+    plain = {}
+    for piece in generate(Markov(remember=False), ABCDE, asked, sampling, lanes=4):
+        plain[piece.number] = plain.get(piece.number, b"") + piece.text
+    assert written == plain

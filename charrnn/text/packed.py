@@ -1,0 +1,83 @@
+"""What a file is by its first bytes, whatever it is called: one that is compressed is read, a document is named.
+
+A document (a PDF, an archive, a picture) holds no text as it lies there; the error names what it is and what gets its
+text out.
+"""
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from charrnn.errors import DataError
+
+Opener = Callable[..., Any]
+COMPRESSED: dict[str, Opener] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_BEGINS: tuple[tuple[bytes, Opener], ...] = (
+    (b"\x1f\x8b\x08", gzip.open),
+    *((b"BZh%d1AY&SY" % level, bz2.open) for level in range(1, 10)),
+    (b"\xfd7zXZ\0", lzma.open),
+)
+_ENOUGH = 10  # bytes that tell the compression
+
+_PICTURE = "a program that recognises letters, such as tesseract, gets a text out"
+# What a document begins with, what it is, and what gets its text out.
+_DOCUMENTS: tuple[tuple[bytes, str, str], ...] = (
+    *((mark, "a PDF", "pdftotext gets its text out") for mark in (b"%PDF-1", b"%PDF-2")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "libreoffice --convert-to txt gets its text out"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x unpacks it"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unrar x unpacks it"),
+    (b"\x28\xb5\x2f\xfd", "compressed by Zstandard", "zstd -d unpacks it"),
+    (b"\x04\x22\x4d\x18", "compressed by LZ4", "lz4 -d unpacks it"),
+    (b"LZIP\x01", "compressed by lzip", "lzip -d unpacks it"),
+    (b"\x5d\0\0", "compressed by LZMA", "xz --format=lzma -d unpacks it"),
+    (b"\x1f\x9d", "compressed by compress", "gzip -d unpacks it"),
+    (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv FILE 'select ...' writes a column out"),
+    (b"PAR1\x15", "a Parquet table", "write the column out as CSV first"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture", _PICTURE),
+    (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
+    *((mark, "a TIFF picture", _PICTURE) for mark in (b"II*\0", b"MM\0*")),
+    (b"AT&TFORM\0", "a DjVu document", "djvutxt gets its text out"),
+    (b"\x7fELF", "a program", "name a text"),
+)
+_PLACED = (  # the same, behind so many bytes
+    (257, b"ustar", "a tar archive", "tar -xf unpacks it; name the folder then"),
+    (60, b"BOOKMOBI", "a Kindle book", "ebook-convert gets its text out"),
+)
+_ZIPPED = (  # what a zip archive holds, and what it is therefore
+    (b"application/epub+zip", "an EPUB book", "pandoc -t plain gets its text out"),
+    (b"application/vnd.oasis.opendocument", "an OpenDocument file", "pandoc -t plain gets its text out"),
+    (b"word/", "a Word document (docx)", "pandoc -t plain gets its text out"),
+    (b"xl/", "an Excel workbook (xlsx)", "save the sheet as CSV first"),
+    (b"ppt/", "a PowerPoint presentation (pptx)", "save it as text first"),
+    (b"", "a zip archive", "unzip unpacks it; name the folder then"),
+)
+
+
+def unpacked(file: BinaryIO) -> BinaryIO:
+    """`file`, decompressed if its first bytes say that it is compressed."""
+    peek = getattr(file, "peek", None)
+    first = peek(_ENOUGH)[:_ENOUGH] if peek is not None else b""
+    opener = next((opener for begins, opener in _BEGINS if first.startswith(begins)), None)
+    return file if opener is None else opener(file, "rb")
+
+
+def check_document(name: str, start: bytes) -> None:
+    """Refuse what is no text by how it begins.
+
+    Raises:
+        DataError: naming what it is.
+    """
+    for begins, what, remedy in _DOCUMENTS:
+        if start.startswith(begins):
+            raise _refused(name, what, remedy)
+    for place, mark, what, remedy in _PLACED:
+        if start.startswith(mark, place):
+            raise _refused(name, what, remedy)
+    if start.startswith(b"PK\x03\x04"):
+        raise _refused(name, *next((what, remedy) for mark, what, remedy in _ZIPPED if mark in start))
+
+
+def _refused(name: str, what: str, remedy: str) -> DataError:
+    return DataError(f"{name} is {what}", "that is no text as it lies there", remedy)
