@@ -42,6 +42,9 @@ STAND_INS = {
     "reviews.tsv": "good plot\tpositive\nbad plot\tnegative\n" * 30,
     "new.tsv": "good\tpositive\nbad\tnegative\n",
     "questions.txt": "good plot\nbad plot\n",
+    "reviews.csv": "id,text,label\n" + '1,"good, plot",positive\n2,bad plot,negative\n' * 30,
+    "new.csv": "text,label\ngood plot,positive\nbad plot,negative\n",
+    "posts.jsonl": '{"id": 1, "body": "It was the best of times"}\n{"id": 2, "body": "it was the worst"}\n' * 30,
     "src/main.py": "def main():\n    print('hello, world')\n" * 30,
 }
 RUNS = {"logs": "access.log", "long": "novel.txt", "novel": "novel.txt", "names": "names.txt", "reviews": "reviews.tsv"}
