@@ -209,7 +209,9 @@ def test_fine_tuning_keeps_characters_and_adds_new_ones(charrnn, corpus):
     assert json.loads(charrnn("info", "new", "--json", cwd=corpus.parent).stdout)["config"]["hidden"] == 16
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGXCPU, 152)]
+)
 def test_a_signal_saves_and_what_is_said_continues(charrnn, corpus, number, code):
     line = ["train", str(corpus), *TINY, "--steps", "4000", "--eval-every", "2000"]
     process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.PIPE)
