@@ -15,6 +15,7 @@ from charrnn.cli.options import (
     Model,
     ReadingDevice,
     UnknownInText,
+    at_home,
     cache_folder,
     complete_path,
     plain,
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 Texts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TEXT...",
-        help="Files to score; - is stdin. [default: the model's validation set]",
-        autocompletion=complete_path,
+        metavar="TEXT...", help="Files; - is stdin. [default: the validation set]", autocompletion=complete_path
     ),
 ]
 Split = Annotated[
@@ -78,7 +77,7 @@ class ModelsThenTexts(GroupedCommand):
         """Keep what stands after the dashes for `evaluate` itself."""
         if "--" in args:
             place = args.index("--")
-            ctx.meta["texts"], args = args[place + 1 :], args[:place]
+            ctx.meta["texts"], args = at_home(args[place + 1 :]), args[:place]
         return super().parse_args(ctx, args)
 
 

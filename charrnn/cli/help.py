@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from charrnn.cli.options import PLACES, at_home
+
 OTHER = "Other"  # what belongs to every command
 
 
@@ -25,7 +27,13 @@ def written(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help shows its options in groups."""
+    """A command whose help shows its options in groups, and in whose places ~ is a home."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Write out the home in every argument that names a place."""
+        rest = super().parse_args(ctx, args)
+        ctx.params |= {name: at_home(value) for name, value in ctx.params.items() if name in PLACES}
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups."""

@@ -21,11 +21,30 @@ def flag(group: str, name: str, help_text: str, *more: str, default: str = "", *
     return plain(group, name, shown, *more, envvar=variable, show_envvar=False, readable=False, **settings)
 
 
-def cache_folder(given: Path | None) -> Path:
-    """Where encoded texts lie: as asked for, else in the folder that the XDG specification names."""
+# Arguments that name files or folders, wherever they stand: as flags, in the environment or in a file of settings.
+PLACES = frozenset(
+    {
+        *("corpus", "init_from", "config", "validation", "test", "cache", "checkpoints", "model", "text", "texts"),
+        *("prompt_file", "prompts", "adapt_to", "run", "runs", "output", "svg"),
+    }
+)
+
+
+def at_home(value: Any) -> Any:
+    """A place, or several, with ~ at the beginning written out: a shell leaves it alone in --flag=~/place."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(at_home, value))
+    if not str(value).startswith("~"):
+        return value
+    return type(value)(os.path.expanduser(value))  # noqa: PTH111 - Path.expanduser raises where there is no home
+
+
+def cache_folder(given: Path | None) -> Path | None:
+    """Where encoded texts lie: as asked for, else as the XDG specification has it; in memory where there is no home."""
     if given is not None:
         return given
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "charrnn"  # noqa: PTH111
+    folder = at_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return None if folder.startswith("~") else Path(folder) / "charrnn"
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}

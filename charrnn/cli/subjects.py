@@ -41,7 +41,7 @@ class Subject:
         places: list[str],
         split: str,
         asked: Mapping[str, Any],
-        cache: Path,
+        cache: Path | None,
     ) -> None:
         self.model, self.places, self.split, self.cache = model, places, split, cache
         self.asked = {key: asked[key] for key in ("encoding", "field", "target")}

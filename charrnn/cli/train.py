@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from charrnn.cli import train_options as o
-from charrnn.cli.options import cache_folder
+from charrnn.cli.options import PLACES, at_home, cache_folder
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
@@ -233,6 +233,7 @@ def gather(ctx: typer.Context, config: Path | None) -> tuple[dict[str, Any], "Wi
 
     given, in_file = dict(ctx.params), read_config_file(config) if config is not None else {}
     named = {key for key in given if (source := ctx.get_parameter_source(key)) is not None and source.name != "DEFAULT"}
+    in_file = {key: at_home(value) if key in PLACES else value for key, value in in_file.items()}
     given |= take_call_settings(in_file, named)
     asked: dict[str, dict[str, Any]] = {"flag": {}, "environment": {}}
     for key in named - NOT_SETTINGS:
