@@ -124,6 +124,7 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
     save_every: Interval
     keep: Positive = 2  # resumable checkpoints
     sample_every: Positive
+    patience: Positive | None = None  # evaluations in a row without a better score that end a run
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: Annotated[int, Field(ge=1, le=1024)]

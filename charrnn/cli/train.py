@@ -74,6 +74,7 @@ def train(
     config: o.Config = None,
     eval_every: o.EvalEvery = None,
     sample_every: o.SampleEvery = None,
+    patience: o.Patience = None,
     save_every: o.SaveEvery = None,
     keep: o.Keep = None,
     max_time: o.MaxTime = None,

@@ -119,6 +119,9 @@ Resume = Annotated[
 Config = Annotated[Path | None, saving("--config", "YAML file with any of these settings; flags win over it.")]
 EvalEvery = Annotated[str | None, saving("--eval-every", "Steps, or a duration such as 30s.", default="auto")]
 SampleEvery = Annotated[str | None, saving("--sample-every", "Steps, or a duration.", default="at each evaluation")]
+Patience = Annotated[
+    int | None, saving("--patience", "Stop early: end after so many evaluations in a row without a better score.")
+]
 SaveEvery = Annotated[str | None, saving("--save-every", "Steps, or a duration.", default="5m, and at each evaluation")]
 Keep = Annotated[int | None, saving("--keep", "Resumable checkpoints to keep besides the best model.", default="2")]
 MaxTime = Annotated[

@@ -246,3 +246,21 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path):
     a, b, c = map(outcome, folders)
     assert same(a, b)
     assert not same(a, c)
+
+
+def test_a_run_without_a_better_score_ends_early_wherever_it_was_stopped(tmp_path):
+    """At the same step, with everything the same; the same line again says that it is complete."""
+    early = {"steps": 400, "eval_every": 4, "patience": 3, "learning_rate": 0.05, "dropout": 0.0, "weight_drop": 0.0}
+    (tmp_path / "whole").mkdir()
+    assert train(tmp_path / "whole", **early)
+    expected = outcome(tmp_path / "whole")
+    step, best = expected[4]["step"], expected[4]["best_step"]
+    assert best < step == best + 3 * 4 < 400
+    assert train(tmp_path / "whole", **early)
+    assert outcome(tmp_path / "whole")[4]["step"] == step
+    for poll in (2, step // 2, step, step + 3):
+        folder = tmp_path / str(poll)
+        folder.mkdir()
+        train(folder, poll=poll, **early)
+        assert train(folder, **early)
+        assert same(outcome(folder), expected), poll
