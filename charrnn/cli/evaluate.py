@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Texts = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="TEXT...", help="Files; - is stdin. [default: the validation set]", autocompletion=complete_path
+        metavar="TEXT", help="Files; - is stdin. [default: the validation set]", autocompletion=complete_path
     ),
 ]
 Split = Annotated[
@@ -38,10 +38,8 @@ Split = Annotated[
 Encoding = Annotated[
     str | None, plain("Text", "--encoding", "Encoding of TEXT. [default: that of the model's own text]")
 ]
-Field = Annotated[str | None, plain("Text", "--field", "Column or field of TEXT. [default: as the model was trained]")]
-Target = Annotated[
-    str | None, plain("Text", "--target", "Column or field with the answer. [default: as the model was trained]")
-]
+Field = Annotated[str | None, plain("Text", "--field", "Column or field of TEXT. [default: as in training]")]
+Target = Annotated[str | None, plain("Text", "--target", "Column or field with the answer. [default: as in training]")]
 Window = Annotated[
     int | None, plain("Score", "--window", "Score windows of N symbols, each from a zero state (cold start).", min=1)
 ]

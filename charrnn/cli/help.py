@@ -3,6 +3,7 @@
 The groups are Typer's help panels; here they are written without rich, which would double the time that --help takes.
 """
 
+import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -10,17 +11,32 @@ from typer.core import TyperCommand, TyperGroup
 from charrnn.cli.options import PLACES, at_home
 
 OTHER = "Other"  # what belongs to every command
+VALUES = {"<int>": "N", "<int range>": "N", "<float>": "X", "<str>": "NAME", "<path>": "FOLDER"}  # unless it says so
+_RANGE = re.compile(r"(; |  \[)[\d.<=]*x[\d.<>=]*\]$")
+
+
+def row(parameter: Any, ctx: Any) -> tuple[str, str] | None:
+    """A parameter with the value that it takes, and what it is for; nothing of one that is hidden."""
+    record = parameter.get_help_record(ctx)
+    if record is None:
+        return None
+    name, text = record
+    if parameter.param_type_name == "argument":
+        name = parameter.display_name_raw + "..." * (parameter.nargs != 1)
+    name = re.sub(r"<[^>]*>", lambda found: VALUES.get(found[0], found[0][1:-1]), name)
+    text = _RANGE.sub(lambda found: "]" if found[1] == "; " else "", text)  # who leaves a range is told of it
+    return name, text.replace("  [", " [")
 
 
 def written(command: Any, ctx: Any, formatter: Any) -> None:
     """Arguments, then a section for each group of options."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx)
-        if record is not None:
+        shown = row(parameter, ctx)
+        if shown is not None:
             is_argument = parameter.param_type_name == "argument"
             group = "Arguments" if is_argument else parameter.rich_help_panel or OTHER
-            groups.setdefault(group, []).append(record)
+            groups.setdefault(group, []).append(shown)
     for group, records in sorted(groups.items(), key=lambda item: item[0] == OTHER):
         with formatter.section(group):
             formatter.write_dl(records)

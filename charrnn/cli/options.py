@@ -84,6 +84,7 @@ def _hidden(path: Path, name: str) -> bool:
 Model = Annotated[
     str | None,
     typer.Argument(
+        metavar="MODEL",
         help="A .safetensors file, or the folder or name of a run. [default: the newest run]",
         autocompletion=complete_model,
     ),
@@ -94,14 +95,24 @@ Cache = Annotated[
     flag("Files", "--cache", "Folder for large texts once encoded; it may be deleted.", default="~/.cache/charrnn"),
 ]
 ReadingDevice = Annotated[
-    str, plain("Machine", "--device", "cpu, cuda or cuda:1.", envvar="CHARRNN_DEVICE", show_envvar=False)
+    str,
+    plain(
+        "Machine",
+        "--device",
+        "As in cpu, cuda or cuda:1.",
+        metavar="DEVICE",
+        envvar="CHARRNN_DEVICE",
+        show_envvar=False,
+    ),
 ]
-Prompt = Annotated[str | None, plain("Prompt", "--prompt", "Text to continue.", "-p")]
+Prompt = Annotated[str | None, plain("Prompt", "--prompt", "Text to continue.", "-p", metavar="TEXT")]
 PromptEncoding = Annotated[
-    str | None, plain("Prompt", "--encoding", "Encoding of files of prompts. [default: that of the model's own text]")
+    str | None,
+    plain("Prompt", "--encoding", "Encoding of files that are read. [default: that of the model's own text]"),
 ]
 PromptFile = Annotated[
-    str | None, plain("Prompt", "--prompt-file", "File to continue; - is stdin.", autocompletion=complete_path)
+    str | None,
+    plain("Prompt", "--prompt-file", "File to continue; - is stdin.", metavar="FILE", autocompletion=complete_path),
 ]
 _UNKNOWN = "Characters that the model does not know: refuse them, skip them, or replace each by the nearest known one."
 UnknownInPrompt = Annotated[Literal["error", "skip", "replace"], plain("Prompt", "--unknown", _UNKNOWN)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="Folders or names of runs. [default: the newest run]", autocompletion=complete_model
+        metavar="RUN", help="Folders or names of runs. [default: the newest run]", autocompletion=complete_model
     ),
 ]
 Place = Annotated[

@@ -10,14 +10,20 @@ from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...",
+        metavar="RUN",
         help="Folders or names of runs, or .safetensors files. [default: the newest run]",
         autocompletion=complete_model,
     ),
 ]
 Output = Annotated[
     str | None,
-    plain("Output", "--output", "File to write; - is stdout. [default: report.html in the first run's folder]", "-o"),
+    plain(
+        "Output",
+        "--output",
+        "File to write; - is stdout. [default: report.html in the first run's folder]",
+        "-o",
+        metavar="FILE",
+    ),
 ]
 
 

@@ -19,6 +19,7 @@ from charrnn.cli.options import (
 if TYPE_CHECKING:
     from charrnn.cli.writers import Writer
     from charrnn.language_model import LanguageModel
+    from charrnn.text.reading import Source
     from charrnn.text.vocabulary import Vocabulary
 
 
@@ -28,52 +29,64 @@ def sample(
     prompt_file: PromptFile = None,
     prompts: Annotated[
         str | None,
-        plain("Prompt", "--prompts", "File with a prompt on each line, all of them answered in order; - is stdin."),
+        plain(
+            "Prompt", "--prompts", "File with a prompt on each line, continued in order; - is stdin.", metavar="FILE"
+        ),
     ] = None,
     field: Annotated[
-        str | None, plain("Prompt", "--field", "Column or field of --prompts. [default: as the model was trained]")
+        str | None, plain("Prompt", "--field", "Column or field of --prompts. [default: as in training]")
     ] = None,
     encoding: PromptEncoding = None,
     adapt_to: Annotated[
         str | None,
-        plain("Prompt", "--adapt-to", "First learn from this file, for this call only, and continue it; - is stdin."),
+        plain(
+            "Prompt",
+            "--adapt-to",
+            "First learn from this file, for this call only, and continue it; - is stdin.",
+            metavar="FILE",
+        ),
     ] = None,
     unknown: UnknownInPrompt = "error",
     temperature: Annotated[
-        float, plain("Choice", "--temp", "0 is greedy, below 1 safer, above 1 wilder.", "--temperature", "-t")
+        float, plain("Sampling", "--temp", "0 is greedy, below 1 safer, above 1 wilder.", "--temperature", "-t")
     ] = 1.0,
-    top_k: Annotated[int | None, plain("Choice", "--top-k", "Choose among the k likeliest symbols.", min=1)] = None,
+    top_k: Annotated[int | None, plain("Sampling", "--top-k", "Choose among the N likeliest symbols.", min=1)] = None,
     top_p: Annotated[
-        float | None, plain("Choice", "--top-p", "Choose among the likeliest symbols that together reach p.")
+        float | None, plain("Sampling", "--top-p", "Choose among the likeliest symbols whose probabilities reach X.")
     ] = None,
     min_p: Annotated[
-        float | None, plain("Choice", "--min-p", "Choose among symbols at least p times as likely as the likeliest.")
+        float | None, plain("Sampling", "--min-p", "Choose among symbols at least X times as likely as the likeliest.")
     ] = None,
     seed: Annotated[
         int | None,
-        plain("Choice", "--seed", "Random seed. [default: drawn, and printed on stderr]", min=0, max=2**63 - 1),
+        plain("Sampling", "--seed", "Random seed. [default: drawn, and printed on stderr]", min=0, max=2**63 - 1),
     ] = None,
     length: Annotated[int, plain("Length", "--length", "Characters to write.", "-n", min=0, max=10**15)] = 500,
     count: Annotated[
         int, plain("Length", "--count", "Samples to write for each prompt; the i-th of all uses seed + i.", min=1)
     ] = 1,
     stop: Annotated[
-        list[str] | None, plain("Length", "--stop", "Stop before this text, \\n is a newline; may be repeated.")
+        list[str] | None,
+        plain("Length", "--stop", "Stop before this text; \\n is a newline; may be repeated.", metavar="TEXT"),
     ] = None,
     records: Annotated[
         bool, plain("Length", "--records", "Each sample is one record, for models trained on records.")
     ] = False,
     no_repeat: Annotated[
-        int | None, plain("Limits", "--no-repeat", "Write no span of N symbols twice in a sample.", metavar="N", min=1)
+        int | None, plain("Limits", "--no-repeat", "Write no span of N symbols twice in a sample.", min=1)
     ] = None,
     novel: Annotated[
-        int | None,
-        plain("Limits", "--novel", "Write no span of N symbols that stands in the training text.", metavar="N", min=1),
+        int | None, plain("Limits", "--novel", "Write no span of N symbols that occurs in the training text.", min=1)
     ] = None,
     echo: Annotated[bool, plain("Output", "--echo/--no-echo", "Write the prompt before its continuation.")] = True,
     separator: Annotated[
         str | None,
-        plain("Output", "--separator", "Written after each of several samples: \\n, \\0 or any text. [default: \\n]"),
+        plain(
+            "Output",
+            "--separator",
+            "Written after each of several samples: \\n, \\0 or any text. [default: \\n]",
+            metavar="TEXT",
+        ),
     ] = None,
     as_json: Annotated[bool, plain("Output", "--json", "One JSON object per sample.")] = False,
     device: ReadingDevice = "cpu",
@@ -99,7 +112,8 @@ def sample(
     opened = open_model(model, checkpoints, device)
     single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
     if adapt_to is not None:
-        opened, single = adapted(opened, adapt_to, unknown, [prompt, prompt_file, prompts], single)
+        source = source_for(opened, [adapt_to], encoding=encoding)
+        opened, single = adapted(opened, source, unknown, [prompt, prompt_file, prompts], single)
     one = one_record(opened.vocabulary, records)
     sampling = Sampling(length, temperature, top_k, top_p, min_p, stops, one, no_repeat, novel)
     warn_of_stops(opened.vocabulary, stops)
@@ -142,20 +156,20 @@ def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
 
 
 def adapted(
-    model: "LanguageModel", place: str, unknown: str, asked: list[str | None], prompts: list[bytes]
+    model: "LanguageModel", source: "Source", unknown: str, asked: list[str | None], prompts: list[bytes]
 ) -> "tuple[LanguageModel, list[bytes]]":
     """The model after it has learnt from a file, and the prompts; where none was `asked` for, the file's end."""
     from charrnn.cli.console import say
     from charrnn.cli.flags import spoken
     from charrnn.errors import DataError, SettingsError
     from charrnn.evaluation.segments import RUN_UP
-    from charrnn.text.corpus import source_of
     from charrnn.text.reading import stream_text
 
+    (place,) = source.arguments
     if place == "-" and "-" in asked[1:]:
         raise SettingsError("standard input cannot be learnt from and be the prompt", "", "name a file")
     notices: list[str] = []
-    pieces = list(stream_text(source_of(model.checkpoint.config.model_dump(), [place]), notices))
+    pieces = list(stream_text(source, notices))
     end = (b"" if model.vocabulary.unit == "byte" else "").join(pieces)[-RUN_UP:]  # type: ignore[arg-type]
     if not end:
         raise DataError(f"{place} is empty", "there is nothing to adapt to", "name a text")

@@ -20,32 +20,44 @@ output: Flag = partial(flag, "Output")
 
 Corpus = Annotated[
     list[str] | None,
-    typer.Argument(metavar="CORPUS...", help="Files, folders or globs; - is stdin.", autocompletion=complete_path),
+    typer.Argument(metavar="CORPUS", help="Files, folders or globs; - is stdin.", autocompletion=complete_path),
 ]
 Glob = Annotated[
-    str | None, text("--glob", "Which files of a folder to take, as in '*.py'.", default="all that are text")
+    str | None,
+    text("--glob", "Which files of a folder to take, as in '*.py'.", metavar="PATTERN", default="all that are text"),
 ]
 Exclude = Annotated[
-    list[str] | None, text("--exclude", "Files of a folder to leave out, as in 'test_*'; may be repeated.")
+    list[str] | None,
+    text("--exclude", "Files of a folder to leave out, as in 'test_*'; may be repeated.", metavar="PATTERN"),
 ]
 Encoding = Annotated[
     str | None, text("--encoding", "Encoding of the text.", default="utf-8, or what a byte order mark says")
 ]
 Errors = Annotated[
     str | None,
-    text("--errors", "Undecodable bytes: strict (refuse them), replace (by U+FFFD), ignore.", default="strict"),
+    text(
+        "--errors",
+        "Undecodable bytes: refuse them, replace them by U+FFFD, or ignore them.",
+        metavar="strict|replace|ignore",
+        default="strict",
+    ),
 ]
 Newlines = Annotated[
-    str | None, text("--newlines", "keep them, or lf: carriage returns become line feeds.", default="keep")
+    str | None, text("--newlines", "With lf, carriage returns become line feeds.", metavar="keep|lf", default="keep")
 ]
-Unit = Annotated[str | None, text("--unit", "What a symbol is: char, byte or word.", default="char")]
+Unit = Annotated[str | None, text("--unit", "What a symbol is.", metavar="char|byte|word", default="char")]
 MinCount = Annotated[
     int | None,
     text("--min-count", "Rarer characters become one unknown symbol; rarer words are spelled out.", default="1"),
 ]
 RecordKind = Annotated[
     str | None,
-    text("--records", "Many independent texts: lines, blank-line (between them) or files.", default="one text"),
+    text(
+        "--records",
+        "Many independent texts: each line, what blank lines separate, or each file.",
+        metavar="lines|blank-line|files",
+        default="one text",
+    ),
 ]
 RecordSeparator = Annotated[
     str | None, text("--record-separator", "Many independent texts, separated by TEXT.", metavar="TEXT")
@@ -73,7 +85,7 @@ TestFraction = Annotated[
     float | None, text("--test-fraction", "Share of the text to hold out behind the validation set.", default="0")
 ]
 
-Cell = Annotated[str | None, network("--cell", "lstm, gru or rnn.", default="lstm")]
+Cell = Annotated[str | None, network("--cell", "Kind of recurrent layer.", metavar="lstm|gru|rnn", default="lstm")]
 Layers = Annotated[int | None, network("--layers", "Number of stacked recurrent layers.", default="1")]
 Hidden = Annotated[int | None, network("--hidden", "Units in each layer.", default="auto")]
 Embedding = Annotated[int | None, network("--embedding", "Width of the input embedding; 0 is one-hot.", default="auto")]
@@ -91,7 +103,9 @@ InitFrom = Annotated[
 
 Epochs = Annotated[float | None, length("--epochs", "Passes over the training set.", default="auto")]
 Steps = Annotated[int | None, length("--steps", "Optimiser steps.")]
-Time = Annotated[str | None, length("--time", "90s, 10m, 2h: the schedule is planned to end in time.")]
+Time = Annotated[
+    str | None, length("--time", "As in 90s, 10m or 2h; the schedule is planned to end in time.", metavar="DURATION")
+]
 BatchSize = Annotated[int | None, length("--batch-size", "Sequences in a batch.", default="auto")]
 SeqLength = Annotated[int | None, length("--seq-length", "Symbols in a sequence of truncated BPTT.", default="auto")]
 
@@ -112,20 +126,32 @@ Clip = Annotated[float | None, optimisation("--clip", "Largest global gradient n
 Ema = Annotated[float | None, optimisation("--ema", "Decay of the moving average of the weights.", default="0.998")]
 Seed = Annotated[int | None, optimisation("--seed", "Random seed.", default="0")]
 
-Name = Annotated[str | None, saving("--name", "Name of the run, its folder below --checkpoints.", default="the corpus")]
+Name = Annotated[
+    str | None, saving("--name", "Name of the run: its folder below --checkpoints.", default="that of the corpus")
+]
 Resume = Annotated[
     bool, saving("--resume", "Continue the named run exactly where it stopped; start it if there is none.")
 ]
-Config = Annotated[Path | None, saving("--config", "YAML file with any of these settings; flags win over it.")]
-EvalEvery = Annotated[str | None, saving("--eval-every", "Steps, or a duration such as 30s.", default="auto")]
-SampleEvery = Annotated[str | None, saving("--sample-every", "Steps, or a duration.", default="at each evaluation")]
+Config = Annotated[
+    Path | None, saving("--config", "YAML file with any of these settings; flags win over it.", metavar="FILE")
+]
+EvalEvery = Annotated[
+    str | None, saving("--eval-every", "Steps, or a duration such as 30s.", metavar="INTERVAL", default="auto")
+]
+SampleEvery = Annotated[
+    str | None, saving("--sample-every", "Steps, or a duration.", metavar="INTERVAL", default="at each evaluation")
+]
 Patience = Annotated[
     int | None, saving("--patience", "Stop early: end after so many evaluations in a row without a better score.")
 ]
-SaveEvery = Annotated[str | None, saving("--save-every", "Steps, or a duration.", default="5m, and at each evaluation")]
+SaveEvery = Annotated[
+    str | None,
+    saving("--save-every", "Steps, or a duration.", metavar="INTERVAL", default="5m, and at each evaluation"),
+]
 Keep = Annotated[int | None, saving("--keep", "Resumable checkpoints to keep besides the best model.", default="2")]
 MaxTime = Annotated[
-    str | None, saving("--max-time", "Save and leave before this is over, as in 3h50m; --resume continues.")
+    str | None,
+    saving("--max-time", "Save and leave before this is over, as in 3h50m; --resume continues.", metavar="DURATION"),
 ]
 ExitIncomplete = Annotated[
     int, saving("--exit-incomplete", "Exit code when --max-time leaves work to do.", min=0, max=255)
@@ -135,9 +161,12 @@ TensorBoard = Annotated[
 ]
 RunsFolder = Annotated[Path, saving("--checkpoints", "Folder that holds the runs.")]
 
-Device = Annotated[str | None, machine("--device", "auto, cpu, cuda, cuda:1 or mps.", default="auto")]
+Device = Annotated[
+    str | None, machine("--device", "As in cpu, cuda, cuda:1 or mps.", metavar="DEVICE", default="auto: the fastest")
+]
 Precision = Annotated[
-    str | None, machine("--precision", "float32, bfloat16, or auto: the faster one, measured.", default="auto")
+    str | None,
+    machine("--precision", "Precision of arithmetic.", metavar="auto|float32|bfloat16", default="auto: the faster"),
 ]
 Threads = Annotated[
     int | None, machine("--threads", "CPU threads of each process.", default="the cores this process may use")

@@ -2,12 +2,14 @@
 
 import inspect
 import re
+from typing import Literal, get_args, get_origin
 
 import pytest
 import typer
 
 from charrnn.cli.app import GROUPS, app
 from charrnn.cli.flags import AT_HAND, flags_of, spoken, spoken_error
+from charrnn.config import RunConfig
 from charrnn.errors import SettingsError
 from charrnn.language_model import LanguageModel, load
 from tests.messages import messages
@@ -82,6 +84,7 @@ def test_every_option_stands_in_exactly_one_named_group_and_help_fits_a_terminal
         assert done.code == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= 80
         assert "\x1b" not in done.stdout
+        assert not re.search(r"<\w|\.\.\.\]|\S  \[|[<>]=", done.stdout)  # types and bounds in a notation of their own
     for name, command in COMMANDS.items():
         options = [each for each in command.params if each.param_type_name == "option"]
         assert all(each.rich_help_panel for each in options), name
@@ -97,3 +100,49 @@ def test_training_has_its_groups_and_every_command_stands_in_one():
         "Text", "Network", "Length", "Regularisation and optimisation", "Watching and saving", "Machine", "Output",
     ]  # fmt: skip
     assert sorted(command.__name__ for commands in GROUPS.values() for command in commands) == sorted(COMMANDS)
+
+
+def test_help_says_the_values_that_a_setting_can_have():
+    shown = {each.name: each.metavar for each in COMMANDS["train"].params}
+    for name, field in RunConfig.model_fields.items():
+        literals = [each for each in (field.annotation, *get_args(field.annotation)) if get_origin(each) is Literal]
+        for literal in literals:
+            assert [value for value in shown[name].split("|") if value != "auto"] == list(get_args(literal)), name
+
+
+def test_a_message_of_the_door_names_only_flags_that_there_are():
+    flags = {
+        flag for command in COMMANDS.values() for each in command.params for flag in (*each.opts, *each.secondary_opts)
+    }
+    named = {
+        found
+        for path, _, text in messages()
+        if path.parts[0] == "cli"
+        for found in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)
+    }
+    assert len(named) > 30
+    assert named <= flags | {"--debug", "--version", "--help"}
+
+
+def test_an_error_names_only_flags_of_the_command_that_was_called(door, tmp_path, trained):
+    """Each line fails in a room that several commands share."""
+    work, model = tmp_path / "work", str(trained / "checkpoints" / "verses")
+    work.mkdir()
+    (work / "old.txt").write_bytes("caf\xe9 ".encode("latin-1") * 9)
+    (work / "raw").write_bytes(b"ab\0c" * 9)
+    (work / "folder").mkdir()
+    lines = [
+        ["train", "old.txt"], ["train", "raw"], ["train", "folder"],
+        ["evaluate", model, "old.txt"], ["evaluate", model, "raw"], ["evaluate", model, "folder"],
+        ["evaluate", model, "old.txt", "--encoding", "latin-1", "--unknown", "error"],
+        ["sample", model, "--prompt", "\u00e9"], ["sample", model, "--prompt-file", "old.txt"],
+        ["sample", model, "--adapt-to", "old.txt"], ["sample", model, "--temp", "-1"],
+        ["predict", model, "--prompt", "\u00e9"], ["predict", model, "--prompt-file", "old.txt"],
+        ["info", "nothing"], ["report", "nothing"], ["plot", "nothing"], ["sample"], ["evaluate"],
+    ]  # fmt: skip
+    for done in door([(line, {}) for line in lines], tmp_path):
+        command = COMMANDS[done.arguments[0]]
+        known = {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
+        assert done.code, done.arguments
+        assert "`" not in done.stderr
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", done.stderr)) <= known, done.stderr

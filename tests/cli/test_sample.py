@@ -54,6 +54,10 @@ def test_a_sample_adapted_to_a_file_goes_on_as_the_file_does(charrnn, trained, t
     assert path.read_bytes() == before
     piped = charrnn(*common, "--adapt-to", "-", cwd=trained, stdin=(text * 600).encode())
     assert piped.stdout == done.stdout
+    encoded = charrnn(
+        *common, "--adapt-to", "-", "--encoding", "utf-16-le", cwd=trained, stdin=(text * 600).encode("utf-16-le")
+    )
+    assert encoded.stdout == done.stdout
     asked = charrnn(*common, "--adapt-to", tmp_path / "voice.txt", "--prompt", "day thou and", cwd=trained)
     assert asked.stdout.decode() == (text * 5)[8:60]
     assert charrnn(*common, "--prompt-file", tmp_path / "voice.txt", cwd=trained).stdout != done.stdout
