@@ -93,7 +93,7 @@ def run(arguments: list[str]) -> int:
     except CharrnnError as error:
         return _fail(spoken_error(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(_one_line(error.format_message()) or "nothing to do; see charrnn --help", error.exit_code)
+        return _fail(_usage(error) or "nothing to do; see charrnn --help", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except OSError as error:
@@ -119,6 +119,18 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _fail(message: str, code: int) -> int:
     say(f"charrnn: error: {_one_line(message)}")
     return code
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with a command line, naming the variable where a value stood in the environment."""
+    message: str = error.format_message()
+    parameter: Any = getattr(error, "param", None)
+    context: Any = getattr(error, "ctx", None)
+    source = context.get_parameter_source(parameter.name) if context and parameter else None
+    if source is not None and source.name == "ENVIRONMENT" and parameter.envvar:
+        for name in parameter.opts:
+            message = message.replace(f"'{name}'", parameter.envvar)
+    return _one_line(message)
 
 
 def _one_line(message: str) -> str:

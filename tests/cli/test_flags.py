@@ -97,3 +97,13 @@ def test_training_has_its_groups_and_every_command_stands_in_one():
         "Text", "Network", "Length", "Regularisation and optimisation", "Watching and saving", "Machine", "Output",
     ]  # fmt: skip
     assert sorted(command.__name__ for commands in GROUPS.values() for command in commands) == sorted(COMMANDS)
+
+
+def test_a_value_from_the_environment_is_refused_by_the_name_of_its_variable(door, tmp_path):
+    (tmp_path / "work").mkdir()
+    lines = [(["train", "x.txt"], {"CHARRNN_STEPS": "abc"}), (["train", "x.txt", "--steps", "abc"], {})]
+    variable, flag = door(lines, tmp_path)
+    assert (variable.code, flag.code) == (2, 2)
+    assert "for CHARRNN_STEPS: " in variable.stderr
+    assert "--steps" not in variable.stderr
+    assert "'--steps'" in flag.stderr
