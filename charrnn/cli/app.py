@@ -1,9 +1,7 @@
 """The door: one command per file; here they are gathered, and every error becomes one line and an exit code."""
 
-import contextlib
 import errno
 import os
-import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from charrnn.cli.console import say
+from charrnn.cli.console import drop_stdout, say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
 from charrnn.cli.flags import AT_HAND, flags_of, spoken_error
 from charrnn.cli.help import GroupedCommand, GroupedCommands
@@ -82,16 +80,20 @@ def run(arguments: list[str]) -> int:
     try:
         return int(app(arguments, standalone_mode=False) or 0)
     except ReaderGoneError:
-        return _leave_silently()
+        drop_stdout()
+        return 0
     except EndedEarlyError as end:
         say(f"charrnn: {spoken_error(end)}")
         return end.exit_code
     except SystemExit as end:  # the command-line library's own way out of a broken pipe
-        return _leave_silently() if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)
+        if isinstance(end.__context__, BrokenPipeError):
+            drop_stdout()
+            return 0
+        return int(end.code or 0)
     except CharrnnError as error:
         return _fail(spoken_error(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(_one_line(error.format_message()) or "nothing to do; see charrnn --help", error.exit_code)
+        return _fail(_usage(error) or "nothing to do; see charrnn --help", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except OSError as error:
@@ -119,15 +121,20 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _usage(error: Any) -> str:
+    """What is wrong with a command line, naming the variable where a value stood in the environment."""
+    message: str = error.format_message()
+    parameter: Any = getattr(error, "param", None)
+    context: Any = getattr(error, "ctx", None)
+    source = context.get_parameter_source(parameter.name) if context and parameter else None
+    if source is not None and source.name == "ENVIRONMENT" and parameter.envvar:
+        for name in parameter.opts:
+            message = message.replace(f"'{name}'", parameter.envvar)
+    return _one_line(message)
+
+
 def _one_line(message: str) -> str:
     return " ".join(message.split())
-
-
-def _leave_silently() -> int:
-    """Nothing more goes to stdout, also when Python flushes it at exit."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream of a notebook's is no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _bug(arguments: list[str]) -> int:

@@ -218,10 +218,11 @@ def deadline(max_time: str | None) -> float | None:
 
 def view(as_json: bool, quiet: bool) -> "Listener":
     """Who listens to the run: a bar on a terminal, lines elsewhere, JSON or nobody on request."""
-    from charrnn.cli.console import BarView, PlainView, json_view, on_terminal, quiet_view
+    from charrnn.cli.console import on_terminal
+    from charrnn.cli.views import BarView, JsonView, PlainView, quiet_view
 
     if as_json:
-        return json_view
+        return JsonView()
     if quiet:
         return quiet_view
     return BarView() if on_terminal() else PlainView()

@@ -146,3 +146,13 @@ def test_an_error_names_only_flags_of_the_command_that_was_called(door, tmp_path
         assert done.code, done.arguments
         assert "`" not in done.stderr
         assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", done.stderr)) <= known, done.stderr
+
+
+def test_a_value_from_the_environment_is_refused_by_the_name_of_its_variable(door, tmp_path):
+    (tmp_path / "work").mkdir()
+    lines = [(["train", "x.txt"], {"CHARRNN_STEPS": "abc"}), (["train", "x.txt", "--steps", "abc"], {})]
+    variable, flag = door(lines, tmp_path)
+    assert (variable.code, flag.code) == (2, 2)
+    assert "for CHARRNN_STEPS: " in variable.stderr
+    assert "--steps" not in variable.stderr
+    assert "'--steps'" in flag.stderr
