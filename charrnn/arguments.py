@@ -52,7 +52,7 @@ def text(name: str, value: Any) -> str | bytes:
         value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise SettingsError(
-            f"`{name}` is no text", f"it has a lone surrogate at {error.start}", "take it out"
+            f"`{name}` is not valid text", f"it has a lone surrogate at {error.start}", "remove it"
         ) from None
     return value
 

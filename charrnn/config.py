@@ -55,7 +55,7 @@ def parse_separator(value: object) -> str:
     r"""A text that separates: TAB, \t and \n are what they are called."""
     text = "\t" if value == "TAB" else str(value).replace("\\t", "\t").replace("\\n", "\n")
     if not text:
-        raise ValueError("give the text that separates")
+        raise ValueError("give a separator that is not empty")
     return text
 
 
@@ -231,7 +231,7 @@ def check_one_length(values: Mapping[str, Any], source: str) -> None:
     """A run has one length: refuse two of `steps`, `epochs` and `time` from the same source."""
     given = [f"`{key}`" for key in LENGTHS if values.get(key) is not None]
     if len(given) > 1:
-        raise SettingsError(f"{' and '.join(given)} exclude each other", f"both from {source}", "give one of them")
+        raise SettingsError(f"{' and '.join(given)} cannot be used together", f"both from {source}", "give one of them")
 
 
 def _validator(key: str) -> Any:

@@ -81,7 +81,7 @@ class LostProcessError(CharrnnError):
 
     def __init__(self, rank: int) -> None:
         what, remedy = (
-            f"another process than rank {rank} has ended",
+            f"a process other than rank {rank} has ended",
             "the same command with `resume=True` continues the run",
         )
         super().__init__(what, "the run cannot go on without it", remedy)
@@ -110,6 +110,6 @@ class OutOfTimeError(EndedEarlyError):
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(
-            "the time of this job, `max_time`, is over", "", "the same command with `resume=True` continues the run"
+            "the time given by `max_time` is over", "", "the same command with `resume=True` continues the run"
         )
         self.exit_code = exit_code

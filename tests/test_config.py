@@ -122,7 +122,7 @@ def test_lower_ranking_length_is_ignored(rival):
     "values", [{"steps": 1, "epochs": 1}, {"epochs": 1, "time": "1m"}, {"steps": 1, "epochs": 1, "time": "1m"}]
 )
 def test_two_lengths_from_one_source_are_refused(values):
-    with pytest.raises(SettingsError, match="exclude each other") as caught:
+    with pytest.raises(SettingsError, match="cannot be used together") as caught:
         check_one_length(values, "flag")
     assert all(f"`{key}`" in str(caught.value) for key in values)
 

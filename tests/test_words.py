@@ -14,6 +14,9 @@ PRIVATE = {
     r"\btokens?\b": "symbols",
     r"\bleave it away\b": "leave it out",
     r"\b(it|model|network) (had )?learnt\b": "was trained on",
+    r"(?<!here )\b(is|are) no\b": "is not a",
+    r"\bexcludes?\b.* each other\b": "cannot be used together",
+    r"\bcut short\b": "truncated",
 }
 
 

@@ -225,7 +225,7 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
 
 
 def check_together(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> None:
-    """Refuse flags that exclude each other."""
+    """Refuse flags that cannot be used together."""
     from charrnn.errors import SettingsError
 
     others = [f"--{key.removeprefix('as_').replace('_', '-')}" for key in NOT_DRAWN if asked[key]]

@@ -81,7 +81,7 @@ def beginning(subject: "Subject") -> "Iterator[Ids]":
     ids = subject.corpus.part(subject.split)
     if len(ids) > SHOWN:
         shown = subject.model.vocabulary.layout.head(ids, SHOWN)
-        say(f"the first {len(shown):,} of {len(ids):,} symbols; a TEXT is shown whole")
+        say(f"the first {len(shown):,} of {len(ids):,} symbols; a TEXT is shown in full")
         ids = shown
     yield ids
 

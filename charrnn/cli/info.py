@@ -84,7 +84,7 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     split = f"{corpus.train_symbols:,} symbols to train on, {corpus.validation_symbols:,} to validate on"
     split += f", {corpus.test_symbols:,} to test on" if corpus.test_symbols else ""
     rows = [
-        ("file", f"{path} ({'a whole run, resumable' if checkpoint.resumable else 'a model'})"),
+        ("file", f"{path} ({'a resumable checkpoint' if checkpoint.resumable else 'a model'})"),
         ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {checkpoint.parameters:,} parameters"),
         ("vocabulary", f"{len(vocabulary):,} {SYMBOLS[vocabulary.unit]}s: {alphabet}"),
         ("text", f"{', '.join(config.corpus)}"),

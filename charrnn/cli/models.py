@@ -54,9 +54,9 @@ def check_prompts(prompt: str | None, prompt_file: str | None, prompts: str | No
     from charrnn.errors import SettingsError
 
     if prompts is not None and (prompt is not None or prompt_file is not None):
-        raise SettingsError("--prompts excludes --prompt and --prompt-file", "", "give one of them")
+        raise SettingsError("--prompts cannot be used with --prompt or --prompt-file", "", "give one of them")
     if prompt is not None and prompt_file is not None:
-        raise SettingsError("--prompt and --prompt-file exclude each other", "", "give one of them")
+        raise SettingsError("--prompt and --prompt-file cannot be used together", "", "give one of them")
 
 
 def source_for(model: "LanguageModel", places: list[str], **asked: str | None) -> "Source":

@@ -56,7 +56,7 @@ def plot(
     from charrnn.text.visible import visible
 
     if svg is not None and (as_json or not Path(svg).name):
-        why = "--json prints numbers" if as_json else f"{svg!r} is no file name"
+        why = "--json prints numbers" if as_json else f"{svg!r} is not a file name"
         raise SettingsError("there is no SVG file to write", why, "give one of the two" if as_json else "name a file")
     wanted: list[str | None] = [*runs] if runs else [None]
     folders = list(dict.fromkeys(find_run(run, checkpoints) for run in wanted))
@@ -98,7 +98,7 @@ def in_checkpoint(folder: Path) -> tuple[int, str]:
     model = Run(folder).model()
     if model is None:
         what, why = f"how many symbols {folder} has read is not known", "it has saved no checkpoint yet"
-        raise MissingInputError(what, why, "draw it against step or time")
+        raise MissingInputError(what, why, "use --against step or --against time")
     checkpoint = read_checkpoint(model)
     return checkpoint.corpus.train_symbols, checkpoint.config.unit
 

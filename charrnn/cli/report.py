@@ -50,12 +50,14 @@ def report(
     from charrnn.report.study import study
 
     if output is not None and not Path(output).name:
-        raise SettingsError("there is no page to write", f"{output!r} is no file name", "name a file")
+        raise SettingsError("there is no page to write", f"{output!r} is not a file name", "name a file")
     names: list[str | None] = [*run] if run else [None]
     models = [open_model(each, checkpoints) for each in names]
     place = models[0].path.parent / "report.html" if output is None else Path(output)
     if output is None and foreign(place):
-        raise OutputError(f"{place} is no page of charrnn", "it is left as it is", "name another place with --output")
+        raise OutputError(
+            f"{place} is not a page of charrnn", "it is left as it is", "choose another place with --output"
+        )
     accounts = [study(model, cache_folder(cache)) for model in models]
     if len({account.name for account in accounts}) < len(accounts):
         accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]

@@ -129,7 +129,7 @@ def sample(
             if piece.ending is not None:
                 writer.end(piece.ending)
                 if piece.ending.reason == "exhausted":
-                    say(f"sample {piece.number + 1} ended early: --no-repeat or --novel forbids whatever could follow")
+                    say(f"sample {piece.number + 1} ended early: --no-repeat or --novel rules out every continuation")
 
 
 def warn_of_stops(vocabulary: "Vocabulary", stops: tuple[bytes, ...]) -> None:
@@ -141,7 +141,7 @@ def warn_of_stops(vocabulary: "Vocabulary", stops: tuple[bytes, ...]) -> None:
         if unknown := never_written(vocabulary, stop):
             shown = json.dumps(stop.decode("utf-8", "replace"), ensure_ascii=False)
             listed = ", ".join(f"U+{ord(character):04X}" for character in unknown[:5])
-            say(f"warning: --stop {shown} stops nothing: the model never writes {listed}")
+            say(f"warning: --stop {shown} has no effect: the model cannot write {listed}")
 
 
 def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
@@ -167,7 +167,7 @@ def adapted(
 
     (place,) = source.arguments
     if place == "-" and "-" in asked[1:]:
-        raise SettingsError("standard input cannot be learnt from and be the prompt", "", "name a file")
+        raise SettingsError("standard input cannot be both the text to adapt to and the prompt", "", "name a file")
     notices: list[str] = []
     pieces = list(stream_text(source, notices))
     end = (b"" if model.vocabulary.unit == "byte" else "").join(pieces)[-RUN_UP:]  # type: ignore[arg-type]

@@ -96,5 +96,5 @@ def _cut(state: NetworkState) -> NetworkState:
 def why_plain(device: torch.device, processes: int) -> str | None:
     """Why the passes of a run are not captured; None where they are (but for records, whose windows vary)."""
     if device.type != "cuda":
-        return "this is no GPU"
+        return "this device is not a GPU"
     return "several processes exchange gradients during the backward pass" if processes > 1 else None

@@ -138,7 +138,7 @@ def flattered(corpus: Corpus, part: str) -> str | None:
     found, of = duplicates(corpus.train, corpus.part(part), corpus.vocabulary)
     what = "records" if corpus.vocabulary.layout.records else f"passages of {SPAN} symbols"
     share = f"{found:,} of {of:,} {what} in the {part} set" if found else None
-    return share and f"{share} also occur in the training set: its score is too good"
+    return share and f"{share} also occur in the training set: its score is too optimistic"
 
 
 def _check_same_text(corpus: Corpus, fingerprint: str) -> None:

@@ -83,7 +83,7 @@ def _floored(share: float) -> float:
 
 
 def _alternatives(symbol: Symbol) -> str:
-    bits = "does not count" if symbol.bits is None else f"{symbol.bits:.2f} bits"
+    bits = "not scored" if symbol.bits is None else f"{symbol.bits:.2f} bits"
     return f"{bits}; {', '.join(f'{named(name)} {share:.1%}' for name, share in symbol.likeliest)}"
 
 

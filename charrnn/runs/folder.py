@@ -57,7 +57,7 @@ class Run:
             except CharrnnError as error:
                 warn(f"skipped a checkpoint: {error}")
         if found:
-            raise DataError(f"no checkpoint in {self.path} is whole", "", "restore one, or train under another name")
+            raise DataError(f"no checkpoint in {self.path} is intact", "", "restore one, or train under another name")
         return None
 
     def save(self, checkpoint: Checkpoint, keep: int = 2) -> Path:

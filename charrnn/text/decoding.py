@@ -119,7 +119,9 @@ class _Place:
         """Count what was read; a NUL says that it is no text."""
         if "\0" in piece:
             why = f"NUL at character {self.characters + piece.index(chr(0))}"
-            raise DataError(f"{self.name} is a binary file", why, "train on raw bytes with `unit=byte`")
+            raise DataError(
+                f"{self.name} is a binary file", why, "name a text file", "train on raw bytes with `unit=byte`"
+            )
         self.offset += len(chunk)
         self.lines += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == 10))  # ten times as fast as count
         self.characters += len(piece)

@@ -35,7 +35,7 @@ class Records:
         for piece in pieces:
             assert isinstance(piece, str)  # records of bytes are refused before
             if not CONTROLS.isdisjoint(piece):
-                raise DataError(f"{name} holds U+FDD0", "that is no character of any text", "remove it")
+                raise DataError(f"{name} holds U+FDD0", "that is not a character of any text", "remove it")
             held.append(piece)
             if self.separator and self.separator in last + piece:
                 *records, rest = "".join(held).split(self.separator)
@@ -83,7 +83,7 @@ def records_of(kind: str | None, separator: str | None, answer: str | None) -> R
         SettingsError: two kinds at once.
     """
     if kind and separator is not None:
-        raise SettingsError("`records` and `record_separator` exclude each other", "", "give one of them")
+        raise SettingsError("`records` and `record_separator` cannot be used together", "", "give one of them")
     if not (kind or separator or answer):
         return None
     return Records(separator or SEPARATORS[kind or "lines"], answer)

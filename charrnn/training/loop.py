@@ -119,7 +119,7 @@ class Loop:
             value, last = loss.item(), norm.item()
             if not math.isfinite(value) or not math.isfinite(last):
                 what = f"training diverged by step {p.step}"
-                remedy = "lower `learning_rate`; the checkpoints written so far are whole"
+                remedy = "lower `learning_rate`; the checkpoints written so far are intact"
                 raise DivergedError(what, f"loss {value:.3g}, gradient norm {last:.3g}", remedy)
             p.loss_sum, p.loss_count = p.loss_sum + value, p.loss_count + 1
         self.pending.clear()

@@ -176,7 +176,7 @@ def test_words_are_marked_whole():
 def test_of_a_long_part_the_beginning_is_shown(capsys, symbols, length):
     ids, vocabulary = np.zeros(symbols, dtype=np.uint8), Vocabulary.of("a")
     assert sum(map(len, beginning(Part(ids, vocabulary)))) == length
-    note = "" if length == symbols else f"the first 2,000 of {symbols:,} symbols; a TEXT is shown whole\n"
+    note = "" if length == symbols else f"the first 2,000 of {symbols:,} symbols; a TEXT is shown in full\n"
     assert capsys.readouterr().err == note
 
 

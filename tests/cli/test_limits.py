@@ -43,7 +43,7 @@ def test_a_sample_that_nothing_may_follow_ends_and_says_so(charrnn, trained):
     (each,), said = samples(charrnn, trained, "--no-repeat", "1", "-n", "500", "--no-echo")
     assert each["stop_reason"] == "exhausted"
     assert 0 < each["characters"] == len(set(each["text"])) < 60
-    assert said == "sample 1 ended early: --no-repeat or --novel forbids whatever could follow\n"
+    assert said == "sample 1 ended early: --no-repeat or --novel rules out every continuation\n"
     (each,), _ = samples(charrnn, trained, "--novel", "1")
     assert (each["text"], each["characters"], each["stop_reason"]) == ("Shall I", 0, "exhausted")
 

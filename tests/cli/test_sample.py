@@ -455,4 +455,4 @@ def test_a_stop_text_that_can_never_come_is_said(charrnn, trained):
     done = charrnn("sample", "verses", "-n", "3", "--seed", "1", "--stop", "\u20ac!\u20ac", "--stop", "S", cwd=trained)
     assert done.returncode == 0
     (line,) = [line for line in done.stderr.decode().splitlines() if "warning" in line]
-    assert line.startswith('warning: --stop "\u20ac!\u20ac" stops nothing: the model never writes U+20AC')
+    assert line.startswith('warning: --stop "\u20ac!\u20ac" has no effect: the model cannot write U+20AC')

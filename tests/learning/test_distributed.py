@@ -152,7 +152,7 @@ def test_a_process_that_waits_in_vain_says_so(rank):
     store = torch.distributed.HashStore()
     meetings(store, 1, 2)
     store.set_timeout(timedelta(seconds=0.1))
-    with pytest.raises(LostProcessError, match=f"another process than rank {rank} has ended"):
+    with pytest.raises(LostProcessError, match=f"a process other than rank {rank} has ended"):
         _own_part(store, rank, 2)
 
 
@@ -196,7 +196,7 @@ def test_gathered_lanes_are_what_was_shared_out(two):
 
 
 def test_a_process_that_is_left_says_so(two):
-    what, remedy = "another process than rank 0 has ended", "the same command with `resume=True` continues the run"
+    what, remedy = "a process other than rank 0 has ended", "the same command with `resume=True` continues the run"
     expected = ["LostProcessError", 75, f"{what}; the run cannot go on without it; {remedy}"]
     assert [facts["abandoned"] for facts in two.facts] == [expected, ["DataError", 65, "of rank 1 alone"]]
 

@@ -65,7 +65,7 @@ def test_only_one_process_on_a_gpu_is_captured():
     assert passes.why_plain(gpu, 1) is None
     assert "processes" in passes.why_plain(gpu, 2)
     assert "GPU" in passes.why_plain(cpu, 1)
-    assert Learner(config(), V).path == "kernel by kernel, as this is no GPU"
+    assert Learner(config(), V).path == "kernel by kernel, as this device is not a GPU"
 
 
 def test_masks_on_a_cpu_are_those_of_numpy():
