@@ -34,7 +34,7 @@ TINY += ["--precision", "float32", "--threads", "1", "--learning-rate", "0.01"]
 LINE = ["train", "verses.txt", *TINY, "--steps", STEPS, "--eval-every", STEPS, "--save-every", EVERY, "--keep", "9"]
 LINE += ["--name", "run", "--resume"]
 TWO = ["--standalone", "--nproc-per-node", "2"]
-LOST = "charrnn: error: another process than rank {} has ended; the run cannot go on without it; "
+LOST = "charrnn: error: a process other than rank {} has ended; the run cannot go on without it; "
 LOST += "the same command with --resume continues the run"
 
 
