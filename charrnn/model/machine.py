@@ -2,10 +2,8 @@
 
 import contextlib
 import ctypes
-import math
 import re
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +19,7 @@ from charrnn.errors import SettingsError
 from charrnn.model.cells import CELLS
 from charrnn.model.graph import captured
 
-_STEPS, _GPU_STEPS, _SECONDS, _BEHIND = 16, 128, 0.25, 3  # of a measurement; how many times slower is hopeless
+_STEPS, _GPU_STEPS, _SECONDS = 16, 128, 0.25  # of a measurement
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
 
@@ -91,8 +89,8 @@ def precisions(device: str, cell: str) -> list[str]:
 def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: LayerShape) -> dict[str, float]:
     """Floating-point operations a second of such a layer as it learns, in each of the precisions `wanted`.
 
-    Each is measured for a quarter of a second, in turns, so that what else the machine does slows all of them; one that
-    is far behind is measured once. Nothing is concluded from what a processor says of itself: one with instructions for
+    Each is measured for a quarter of a second, in turns, and the quickest pass counts, as what else the machine does
+    only slows. Nothing is concluded from what a processor says of itself: one with instructions for
     bfloat16 but without tiles of matrices (AMX) is faster in float32.
     """
     set_up_process(threads)
@@ -109,12 +107,9 @@ def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: Lay
             began = time.monotonic()
             passes[precision]()
             times[precision].append(time.monotonic() - began)
-        least = min(min(taken[1:], default=math.inf) for taken in times.values())  # the first also sets things up
-        going = [
-            p for p in going if len(times[p]) < 3 or (sum(times[p]) < _SECONDS and min(times[p]) < _BEHIND * least)
-        ]
+        going = [precision for precision in going if len(times[precision]) < 4 or sum(times[precision]) < _SECONDS]
     work = 6 * CELL_GATES[shape.cell] * shape.hidden * (shape.inputs + shape.hidden) * shape.lanes * steps
-    return {precision: work / statistics.median(taken[1:]) for precision, taken in times.items()}
+    return {precision: work / min(taken[1:]) for precision, taken in times.items()}  # the first also sets things up
 
 
 Speeds = Callable[[str, Sequence[str], int, LayerShape], Mapping[str, float]]  # `training_speeds`, or what it found
