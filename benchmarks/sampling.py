@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -74,10 +75,10 @@ def processes(folder: str) -> None:
     print(f"evaluate one line from stdin     {scored:.3f} s")
 
 
-def write(model: charrnn.LanguageModel, length: int, streams: int) -> None:
-    """So many texts of so many symbols."""
+def write(model: charrnn.LanguageModel, length: int, streams: int, **limits: int) -> None:
+    """So many texts of so many symbols; the time that it takes to index the training text counts."""
     requests = [Request(model.encode("A"), seed) for seed in range(streams)]
-    for _ in model.write(requests, Sampling(length=length)):
+    for _ in model.write(requests, Sampling(length=length, **limits)):
         pass
 
 
@@ -114,6 +115,12 @@ def streams(model: charrnn.LanguageModel) -> None:
     print(f"torch, fused layer stepped       {stepped:,.0f}: ours is {one / stepped:.1f} x as fast")
     print(f"torch, cells                     {cells:,.0f}: ours is {one / cells:.1f} x as fast")
     print(f"256 streams                      {many:,.0f}: {many / one:.1f} x one stream")
+    for limits in ({"no_repeat": 8}, {"novel": 8}, {"no_repeat": 8, "novel": 8}):
+        shares = []
+        for length, count in ((2000, 1), (100, 256)):  # held and free side by side
+            held = seconds(partial(write, model, length, count, **limits), 3)
+            shares.append(seconds(partial(write, model, length, count), 3) / held)
+        print(f"{limits}: {shares[0]:.0%} of one stream, {shares[1]:.0%} of 256")
 
 
 def step_torch(model: charrnn.LanguageModel, length: int) -> None:

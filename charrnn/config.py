@@ -55,7 +55,7 @@ def parse_separator(value: object) -> str:
     r"""A text that separates: TAB, \t and \n are what they are called."""
     text = "\t" if value == "TAB" else str(value).replace("\\t", "\t").replace("\\n", "\n")
     if not text:
-        raise ValueError("give the text that separates")
+        raise ValueError("give a separator that is not empty")
     return text
 
 
@@ -124,6 +124,7 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
     save_every: Interval
     keep: Positive = 2  # resumable checkpoints
     sample_every: Positive
+    patience: Positive | None = None  # evaluations in a row without a better score that end a run
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: Annotated[int, Field(ge=1, le=1024)]
@@ -216,7 +217,7 @@ def check(key: str, value: Any, source: str) -> Any:
         SettingsError: no such key, or a value out of bounds.
     """
     check_key(key, source)
-    shown = f"--{key.replace('_', '-')}" if source == "flag" else key
+    shown = f"`{key}`" if source == "flag" else key
     try:
         return _validator(key)(value)
     except ValidationError as error:
@@ -227,10 +228,10 @@ def check(key: str, value: Any, source: str) -> Any:
 
 
 def check_one_length(values: Mapping[str, Any], source: str) -> None:
-    """A run has one length: refuse two of --steps, --epochs and --time from the same source."""
-    given = [f"--{key}" for key in LENGTHS if values.get(key) is not None]
+    """A run has one length: refuse two of `steps`, `epochs` and `time` from the same source."""
+    given = [f"`{key}`" for key in LENGTHS if values.get(key) is not None]
     if len(given) > 1:
-        raise SettingsError(f"{' and '.join(given)} exclude each other", f"both from {source}", "give one of them")
+        raise SettingsError(f"{' and '.join(given)} cannot be used together", f"both from {source}", "give one of them")
 
 
 def _validator(key: str) -> Any:

@@ -45,10 +45,10 @@ def read_config_file(path: Path) -> dict[str, Any]:
             content = file.read(LIMIT + 1)
     except OSError as error:
         raise MissingInputError(
-            f"cannot read {path}", (error.strerror or str(error)).lower(), "check --config"
+            f"cannot read {path}", (error.strerror or str(error)).lower(), "check `config`"
         ) from error
     if len(content) > LIMIT:
-        raise SettingsError(f"{path} is longer than 1 MiB", "that is no configuration", "check --config")
+        raise SettingsError(f"{path} is longer than 1 MiB", "that is not a configuration", "check `config`")
     try:
         return _mapping(path, yaml.parse(content, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
@@ -90,7 +90,7 @@ def _mapping(path: Path, events: Iterator[Any]) -> dict[str, Any]:
     for event in events:
         documents += isinstance(event, yaml.DocumentStartEvent)
         if documents > 1:
-            raise _refused(path, _line(event), "a second document begins; a configuration is one")
+            raise _refused(path, _line(event), "a second document begins; a configuration has only one")
         if isinstance(event, yaml.MappingStartEvent):
             _check_plain(path, event)
             _fill(path, values, events)
@@ -103,7 +103,7 @@ def _fill(path: Path, values: dict[str, Any], events: Iterator[Any]) -> None:
     while not isinstance(key := next(events), yaml.MappingEndEvent):
         name = _scalar(path, key).replace("-", "_")
         if name in values:
-            raise _refused(path, _line(key), f"{name} stands there twice")
+            raise _refused(path, _line(key), f"{name} appears twice")
         values[name] = _value(path, next(events), events)
 
 

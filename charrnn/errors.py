@@ -5,20 +5,29 @@ one). A message says what happened, why, and what to do about it.
 """
 
 import signal
+from collections.abc import Sequence
 from typing import NoReturn
 
 
 class CharrnnError(Exception):
-    """A failure with a remedy. `what; why; remedy` is the line the user reads, `exit_code` what a script sees."""
+    """A failure with its remedies. `what; why; remedies` is the line the user reads, `exit_code` what a script sees.
+
+    Arguments are named as a Python caller knows them, in backticks: `batch_size`, `unknown="skip"`.
+    """
 
     exit_code = 1
 
-    def __init__(self, what: str, why: str = "", remedy: str = "") -> None:
-        super().__init__("; ".join(part for part in (what, why, remedy) if part))
+    def __init__(self, what: str, why: str = "", *remedies: str) -> None:
+        self.what, self.why, self.remedies = what, why, [remedy for remedy in remedies if remedy]
+        super().__init__(self.line(self.remedies))
+
+    def line(self, remedies: Sequence[str]) -> str:
+        """The one line, with these of its remedies."""
+        return "; ".join(part for part in (self.what, self.why, ", or ".join(remedies)) if part)
 
 
 class SettingsError(CharrnnError):
-    """A flag or a configuration value that cannot be used (2)."""
+    """An argument or a configuration value that cannot be used (2)."""
 
     exit_code = 2
 
@@ -71,7 +80,10 @@ class LostProcessError(CharrnnError):
     exit_code = 75
 
     def __init__(self, rank: int) -> None:
-        what, remedy = f"another process than rank {rank} has ended", "the same line with --resume continues the run"
+        what, remedy = (
+            f"a process other than rank {rank} has ended",
+            "the same command with `resume=True` continues the run",
+        )
         super().__init__(what, "the run cannot go on without it", remedy)
 
 
@@ -94,8 +106,10 @@ class StoppedError(EndedEarlyError):
 
 
 class OutOfTimeError(EndedEarlyError):
-    """The time the job was given is over (0, or what --exit-incomplete says)."""
+    """The time the job was given is over (0, or what `exit_incomplete` says)."""
 
     def __init__(self, exit_code: int) -> None:
-        super().__init__("--max-time is over", "", "the same line with --resume continues the run")
+        super().__init__(
+            "the time given by `max_time` is over", "", "the same command with `resume=True` continues the run"
+        )
         self.exit_code = exit_code

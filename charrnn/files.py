@@ -37,7 +37,7 @@ def write_whole(path: Path, content: bytes) -> None:
         finally:
             os.close(descriptor)
         if temporary.read_bytes() != content:
-            raise StorageError(f"{path} reads back differently than it was written", "", "check the disk")
+            raise StorageError(f"{path} reads back differently from what was written", "", "check the disk")
         os.replace(temporary, path)  # noqa: PTH105 - the primitives stand together, for the tests that fail them
         flush_folder(path.parent)
     except OSError as error:
@@ -87,14 +87,14 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def writing_failed(path: Path, error: OSError) -> CharrnnError:
-    """The error to raise when writing `path` ended in `error`."""
+def writing_failed(path: Path, error: OSError, *more: str) -> CharrnnError:
+    """The error to raise when writing `path` ended in `error`; `more` are remedies for what this path is."""
     why = (error.strerror or type(error).__name__).lower()
     if error.errno in _NOT_CREATED:
-        return OutputError(f"cannot create {path}", why, "choose another place or change its permissions")
+        return OutputError(f"cannot create {path}", why, "choose another place or change its permissions", *more)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     remedy = "free some space" if full else "check the disk"
-    return StorageError(f"cannot write {path}", why, f"{remedy} and run the same command again")
+    return StorageError(f"cannot write {path}", why, f"{remedy} and run the same command again", *more)
 
 
 def remove_leftovers(folder: Path) -> None:

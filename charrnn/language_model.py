@@ -9,33 +9,24 @@ Whatever is small and on a CPU is done with NumPy; torch is imported for another
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import Any, cast
 
 import numpy as np
 
-from charrnn.errors import MissingInputError, SettingsError
-from charrnn.evaluation.adapt import adapt
-from charrnn.evaluation.choices import Chosen, choose
-from charrnn.evaluation.score import Score, Scored, score_stream, summed
+from charrnn.arguments import UNKNOWN, one_of, several, whole
+from charrnn.errors import DataError, MissingInputError, SettingsError
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
+from charrnn.generation.limits import Spans
 from charrnn.generation.sample import Request, Sample, Sampling
-from charrnn.runs.checkpoint import Checkpoint, read_checkpoint
+from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.folder import find_model
-from charrnn.text.corpus import source_of
-from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
+from charrnn.scoring_model import Content, ScoringModel
+from charrnn.text.corpus import recorded_corpus
 
-if TYPE_CHECKING:
-    from charrnn.model.network import CharRNN, TorchReader
-    from charrnn.model.numpy_network import NumpyNetwork
-
-Content = str | bytes
 _TRIES = 5  # at reading the newest file of a run that is being trained
 
 
@@ -48,6 +39,11 @@ def load(
         MissingInputError: there is none.
         DataError: it is damaged.
     """
+    for name, place in (("model", model), ("checkpoints", checkpoints)):
+        if not isinstance(place, (str, Path, type(None) if name == "model" else Path)):
+            raise SettingsError(f"`{name}` cannot be {place!r}", "", "give a path or a name")
+    if not isinstance(device, str):
+        raise SettingsError(f"`device` cannot be {device!r}", "", "choose from cpu, cuda")
     for left in reversed(range(_TRIES)):
         path = find_model(None if model is None else str(model), Path(checkpoints))
         try:
@@ -58,16 +54,8 @@ def load(
     raise AssertionError("unreachable")
 
 
-class LanguageModel:
+class LanguageModel(ScoringModel):
     """A trained network with its vocabulary."""
-
-    def __init__(self, checkpoint: Checkpoint, path: Path, device: str = "cpu") -> None:
-        self.checkpoint, self.path, self.device = checkpoint, path, device
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols that it reads and writes."""
-        return self.checkpoint.vocabulary
 
     def sample(
         self,
@@ -78,25 +66,39 @@ class LanguageModel:
         top_k: int | None = None,
         top_p: float | None = None,
         min_p: float | None = None,
-        stops: Iterable[str] = (),
+        stops: Content | Iterable[Content] = (),
+        no_repeat: int | None = None,
+        novel: int | None = None,
         seed: int | None = None,
         unknown: str = "error",
     ) -> Sample:
-        """Write one text of at most `length` symbols; for the choice of a symbol see `generation.choose`."""
-        sampling = Sampling(length, temperature, top_k, top_p, min_p, tuple(stop.encode() for stop in stops))
+        """Write one text of at most `length` symbols; for the choice of a symbol see `generation.choose`.
+
+        It ends before the first of `stops`, one text or several. No span of `no_repeat` symbols is written twice, and
+        none of `novel` symbols stands in the training text (see `generation.limits`).
+        """
+        choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+        limits = {"no_repeat": no_repeat, "novel": novel}
+        sampling = Sampling(length=length, stops=cast(Any, stops), **choice, **limits)  # type: ignore[arg-type]
         seed = secrets.randbelow(2**32) if seed is None else seed
         return next(self.samples([prompt], sampling, seed=seed, unknown=unknown))
 
     def samples(
-        self, prompts: Iterable[Content], sampling: Sampling, *, seed: int, unknown: str = "error"
+        self, prompts: Content | Iterable[Content], sampling: Sampling, *, seed: int, unknown: str = "error"
     ) -> Iterator[Sample]:
         """A text for each prompt, in order, many written at once; the i-th is the one that `seed` + i writes alone."""
+        whole("seed", seed, 0)
+        _check(sampling)
+        one_of("unknown", unknown, UNKNOWN)
+        return self._samples(several("prompts", prompts), sampling, seed, unknown)
+
+    def _samples(self, prompts: Iterable[Content], sampling: Sampling, seed: int, unknown: str) -> Iterator[Sample]:
         kept: dict[int, tuple[Content, int]] = {}
 
         def requests() -> Iterator[Request]:
             for number, prompt in enumerate(prompts):
                 kept[number] = (prompt, seed + number)
-                yield Request(self.encode(prompt, unknown=unknown), seed + number)
+                yield self.request(prompt, seed + number, unknown=unknown)
 
         text = bytearray()
         for piece in self.write(requests(), sampling):
@@ -105,142 +107,52 @@ class LanguageModel:
                 yield Sample.of(bytes(text), *kept.pop(piece.number), piece.ending)
                 text.clear()
 
+    def request(self, prompt: Content, seed: int, *, unknown: str = "error", name: str = "the prompt") -> Request:
+        """The text that continues a prompt, to be written with a seed."""
+        whole("seed", seed, 0)
+        ids, rest = self.prompted(prompt, unknown=unknown, name=name)
+        return Request(ids, seed, rest)
+
     def write(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
+        _check(sampling)
         lanes = side_by_side(sampling.length)
+        if sampling.novel is not None and sampling.spans is None:
+            sampling = replace(sampling, spans=self._spans(sampling.novel))
         return generate(self.network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
 
     def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
         """The likeliest continuations of `text` by `steps` symbols, most probable first.
 
-        One step is the exact distribution; more are found by beam search, at least 16 wide.
+        One step is the exact distribution; more are found by beam search, at least 16 wide. A byte model writes a whole
+        character in a step.
         """
-        ids = self.encode(text, unknown=unknown)
-        if self.vocabulary.end_id is not None:
-            ids = np.insert(ids, 0, self.vocabulary.end_id)  # as a record begins
-        elif not len(ids):
+        steps, top = whole("steps", steps, 1), whole("top", top, 1)
+        ids, rest = self.prompted(text, unknown=unknown)
+        opening = np.array(self.vocabulary.layout.opening, dtype=ids.dtype)
+        ids = np.concatenate((opening, ids))
+        if not len(ids):
             ids = self.vocabulary.encode("\n", unknown="skip")  # as a line begins
         if not len(ids):
-            raise SettingsError("there is nothing to continue", "the model knows no newline", "give a --prompt")
+            raise SettingsError("there is nothing to continue", "the model knows no newline", "give a prompt")
         width = top if steps == 1 else max(top, 16)
-        found = continuations(self.network(light=True), self.vocabulary, ids, steps, width)
-        return [Prediction(self.vocabulary.decode(ids.tolist()), probability) for ids, probability in found[:top]]
+        return continuations(self.network(light=True), self.vocabulary, ids, steps, width, rest)[:top]
 
-    def score(
-        self,
-        text: Content | Iterable[Content | Ids],
-        *,
-        window: int | None = None,
-        adapting: bool = False,
-        unknown: str = "skip",
-        name: str = "the text",
-    ) -> Score:
-        """How many nats the model needs for `text`, every character counted once; see `scored`.
-
-        Where the model learnt records, each is scored by itself; where it learnt answers, they alone are.
+    def _spans(self, size: int) -> Spans:
+        """The spans of the training text.
 
         Raises:
-            DataError: no symbol of it is known to the model.
+            MissingInputError, DataError: it is gone, or has changed.
         """
-        pieces = self._read(text, name) if isinstance(text, (str, bytes)) else text
-        parts = self.scored(pieces, window=window, adapting=adapting, unknown=unknown, name=name)
-        return summed(self.vocabulary, parts, name)
-
-    def scored(
-        self,
-        pieces: Iterable[Content | Ids],
-        *,
-        window: int | None = None,
-        adapting: bool = False,
-        unknown: str = "skip",
-        name: str = "the text",
-        live: bool = False,
-    ) -> Iterator[Scored]:
-        """The nats of every symbol of a text that comes in pieces, as `stream_text` gives them, the state carried.
-
-        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored; what is
-        `live` is scored as it comes, up to each empty piece.
-
-        Raises:
-            SettingsError: a `window` or `adapting` in records, or both.
-        """
-        if window and (adapting or self.vocabulary.end_id is not None):
-            why = "what adapts carries its state" if adapting else "this model learnt records"
-            raise SettingsError("--window is for one text", why, "leave it away")
-        coming = self.vocabulary.stream(pieces, unknown, name, missing := [0])
-        if adapting:
-            parts = adapt(self._learner(), coming, self.vocabulary)
-        else:
-            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window, live=live)
-        for part in parts:
-            yield part._replace(unknown=missing[0])
-            missing[0] = 0
-
-    def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> "LanguageModel":
-        """A model that has gone on learning from a text, to write in its voice; this one stays as it is."""
-        network = self._learner()
-        for _ in adapt(network, self.vocabulary.stream(pieces, unknown, name), self.vocabulary):
-            pass
-        progress = self.checkpoint.progress.model_copy(update={"temperature": 1.0})
-        learnt = replace(self.checkpoint, weights=network.weights(), progress=progress)
-        return LanguageModel(learnt, self.path, self.device)
-
-    def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
-        """To each question of a text the likeliest of `choices`, beside the answer that stands there.
-
-        Raises:
-            SettingsError: the model learnt no answers.
-        """
-        v = self.vocabulary
-        if v.answer_id is None:
-            raise SettingsError("--choices needs answers", "this model learnt none", "train with --target-after")
-        offered = [v.encode(choice, name="--choices") for choice in choices]
-        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(pieces, "skip")])
-        for question, answer, best in choose(self.network(light=True), v, ids, offered):
-            yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
-
-    def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
-        """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
-        answer = self.vocabulary.answer
-        if answer is not None:
-            text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-            if ANSWER not in text:
-                text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
-        return self.vocabulary.encode(text, unknown=unknown, name=name)
-
-    def ids(self, text: Content) -> Ids:
-        """The ids of a text as it is learnt; what is unknown is left out."""
-        return np.concatenate(list(self.vocabulary.stream(self._read(text, "the text"), "skip")))
-
-    def _read(self, text: Content, name: str) -> Iterator[Content]:
-        """A text as `stream_text` would have given it."""
-        records = source_of(self.checkpoint.config.model_dump()).records
-        if records is None:
-            return iter([text])
-        return chain([END], records.as_text().marked(name, [text if isinstance(text, str) else text.decode()]))
-
-    def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
-        """The network itself: `light` is without torch, where that can be."""
-        return self.numpy_network if light and self.device in ("cpu", "auto") else self.torch_reader
-
-    @cached_property
-    def numpy_network(self) -> "NumpyNetwork":
-        """The network without torch."""
-        from charrnn.model.numpy_network import NumpyNetwork
-
-        return NumpyNetwork(self.checkpoint.config, len(self.vocabulary), self.checkpoint.calibrated)
-
-    @cached_property
-    def torch_reader(self) -> "TorchReader":
-        """The network in torch, for devices, long texts and gradients."""
-        from charrnn.model.machine import usable_device
-        from charrnn.model.network import open_reader
-
         c = self.checkpoint
-        return open_reader(c.config, len(c.vocabulary), c.calibrated, usable_device(self.device))
+        try:
+            corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, None)
+        except (MissingInputError, DataError) as error:
+            what = "`novel` needs the training text"
+            raise type(error)(what, error.line([]), "bring it back", "leave `novel` out") from error
+        return Spans(corpus.train, size)
 
-    def _learner(self) -> "CharRNN":
-        """A network that may go on learning."""
-        if self.vocabulary.end_id is not None:
-            raise SettingsError("only a model of one text adapts", "this one learnt records", "leave it away")
-        return deepcopy(self.torch_reader.network)
+
+def _check(sampling: Sampling) -> None:
+    if not isinstance(sampling, Sampling):
+        raise SettingsError(f"`sampling` cannot be {sampling!r}", "", "give a charrnn.generation.sample.Sampling")

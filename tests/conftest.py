@@ -1,4 +1,4 @@
-"""What several tests need: the installed command as a subprocess, a small text, and a model trained once."""
+"""What several tests need: the command line, a small text, and a model trained once."""
 
 import fcntl
 import os
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.warm import Warm
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")  # a machine that does something else besides is no failure
@@ -21,23 +23,31 @@ VERSES = (
 TINY = ["--hidden", "24", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--precision", "float32"]
 
 
-def run(*arguments, cwd, stdin=b"", env=None, timeout=120):
-    """Run the installed `charrnn`; returns the finished process with bytes on its streams."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        env=clean | (env or {}),
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    )
+START = ("PYTHON", "LANG", "LC_")  # what Python reads when it starts
 
 
 @pytest.fixture(scope="session")
-def charrnn():
-    """The command line, as a function of arguments."""
+def warm():
+    """Commands without their start-up."""
+    with Warm() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def charrnn(warm):
+    """The command line, as a function of arguments: the finished process with bytes on its streams.
+
+    It is forked from one that has loaded everything, but for what is `fresh` or a matter of the start.
+    """
+
+    def run(*arguments, cwd, stdin=b"", env=None, fresh=False):
+        words, env = [*map(str, arguments)], env or {}
+        told = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")} | env
+        if not fresh and not any(key.startswith(START) for key in env):
+            return warm.run(words, cwd, told, stdin=stdin)
+        line, more = [COMMAND, *words], {"capture_output": True, "timeout": 120, "check": False}
+        return subprocess.run(line, cwd=cwd, input=stdin, env=told, **more)
+
     return run
 
 
@@ -50,11 +60,11 @@ def corpus(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def trained(charrnn, tmp_path_factory):
     """A folder with `verses.txt` and a finished run `verses` below `checkpoints/`; nobody may change it."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "verses.txt").write_text(VERSES * 12)
-    done = run("train", "verses.txt", *TINY, "--steps", "60", "--learning-rate", "0.01", cwd=folder)
+    done = charrnn("train", "verses.txt", *TINY, "--steps", "60", "--learning-rate", "0.01", cwd=folder)
     assert done.returncode == 0, done.stderr.decode()
     return folder
 

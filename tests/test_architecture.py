@@ -12,15 +12,16 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "charrnn"
 FILES = sorted(PACKAGE.rglob("*.py"))
-README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 # Every room, from the ground up, and the rooms it may import from. A room may always import from itself.
-FLOOR_1 = {"charrnn", "errors", "files", "config"}
+FLOOR_1 = {"charrnn", "errors", "arguments", "files", "config"}
 FLOOR_2 = {*FLOOR_1, "config_file", "text", "model"}
 FLOOR_3 = {*FLOOR_2, "generation", "evaluation", "runs"}
 FLOOR_5 = {*FLOOR_3, "language_model", "learning", "planning", "report"}
 MAY_IMPORT = {
     "errors": set(),
+    "arguments": {"errors"},
     "files": {"errors"},
     "config": {"errors"},
     "config_file": FLOOR_1,
@@ -29,7 +30,8 @@ MAY_IMPORT = {
     "generation": {*FLOOR_1, "text", "model"},
     "evaluation": {*FLOOR_1, "text", "model"},
     "runs": {*FLOOR_1, "config_file", "text"},
-    "language_model": FLOOR_3,
+    "scoring_model": FLOOR_3,
+    "language_model": {*FLOOR_3, "scoring_model"},
     "learning": {*FLOOR_1, "text", "model", "generation", "evaluation"},
     "report": {*FLOOR_3, "language_model"},
     "planning": {*FLOOR_3, "learning"},
@@ -38,7 +40,7 @@ MAY_IMPORT = {
     "charrnn": {"language_model"},  # when it is asked for
     "__main__": {"cli"},
 }
-MAY_IMPORT_TORCH = {"model/cells.py", "model/gru_window.py", "model/network.py", "model/machine.py"}
+MAY_IMPORT_TORCH = {f"model/{name}.py" for name in ("cells", "graph", "gru_window", "network", "machine")}
 LEARNS = ("learning/", "planning/", "training/")  # rooms where torch may be imported anywhere
 # Their functions, which only a network of torch's calls.
 MAY_IMPORT_TORCH_INSIDE = {"evaluation/adapt.py", "evaluation/gradients.py"}
@@ -156,10 +158,18 @@ def test_nothing_loads_code_from_data():
         assert not forbidden.search(path.read_text().replace(".eval()", "")), path
 
 
-def test_the_readme_shows_every_module():
-    text = README.read_text()
-    missing = [str(p.relative_to(PACKAGE)) for p in FILES if p.name != "__init__.py" and p.name not in text]
-    assert missing == []
+def test_the_tree_in_the_documentation_is_the_tree():
+    """Every module by its place, and nothing that is not there."""
+    shown, folder = set(), ""
+    for line in re.search(r"```text\ncharrnn/\n(.*?)```", ARCHITECTURE.read_text(), re.DOTALL)[1].splitlines():
+        name, indent = line.split()[0], len(line) - len(line.lstrip())
+        if indent == 2:
+            folder = name if name.endswith("/") else ""
+        if indent and not name.endswith("/"):
+            shown.add((folder if indent == 4 else "") + name)
+    files = [path for kind in ("*.py", "*.css", "*.js") for path in PACKAGE.rglob(kind)]
+    there = {str(path.relative_to(PACKAGE)) for path in files if path.name != "__init__.py" or path.parent == PACKAGE}
+    assert shown == there
 
 
 def test_every_setting_has_a_flag_and_every_flag_a_setting():

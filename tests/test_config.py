@@ -122,9 +122,9 @@ def test_lower_ranking_length_is_ignored(rival):
     "values", [{"steps": 1, "epochs": 1}, {"epochs": 1, "time": "1m"}, {"steps": 1, "epochs": 1, "time": "1m"}]
 )
 def test_two_lengths_from_one_source_are_refused(values):
-    with pytest.raises(SettingsError, match="exclude each other") as caught:
+    with pytest.raises(SettingsError, match="cannot be used together") as caught:
         check_one_length(values, "flag")
-    assert all(f"--{key}" in str(caught.value) for key in values)
+    assert all(f"`{key}`" in str(caught.value) for key in values)
 
 
 @pytest.mark.parametrize("values", [{}, {"steps": 1}, {"steps": 1, "epochs": None}, {"time": "1m", "seed": 1}])
@@ -191,7 +191,7 @@ def test_value_on_the_edge_is_kept(key, value):
 
 
 def test_refusal_speaks_of_the_flag_or_of_the_key_and_its_source():
-    assert refusal("learning_rate", -1, "flag").startswith("--learning-rate cannot be -1; ")
+    assert refusal("learning_rate", -1, "flag").startswith("`learning_rate` cannot be -1; ")
     assert refusal("learning_rate", -1, "my.yaml").startswith("learning_rate cannot be -1; from my.yaml; ")
 
 

@@ -79,8 +79,8 @@ def test_all_ways_to_write_a_mapping_mean_the_same(tmp_path, content):
 @pytest.mark.parametrize(
     ("line", "why", "content"),
     [
-        (3, "stands there twice", "seed: 1\nhidden: 2\nseed: 3\n"),
-        (2, "stands there twice", "batch-size: 1\nbatch_size: 1\n"),
+        (3, "appears twice", "seed: 1\nhidden: 2\nseed: 3\n"),
+        (2, "appears twice", "batch-size: 1\nbatch_size: 1\n"),
         (2, "aliases", "seed: 1\nhidden: *seed\n"),
         (2, "aliases", "seed: 1\n<<: *base\n"),
         (2, "aliases", "seed: 1\ncorpus: [*a]\n"),
@@ -140,7 +140,7 @@ def test_deep_nesting_is_refused_at_once(tmp_path, start, nest):
 @pytest.mark.parametrize("name", ["missing.yaml", ".", "file/below"])
 def test_missing_file_is_refused(tmp_path, name):
     (tmp_path / "file").touch()
-    with pytest.raises(MissingInputError, match="check --config") as caught:
+    with pytest.raises(MissingInputError, match="check `config`") as caught:
         read_config_file(tmp_path / name)
     assert caught.value.exit_code == 66
 

@@ -1,5 +1,6 @@
 """The door for notebooks: the functions that the command line calls, with the model that comes along."""
 
+import inspect
 import math
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def test_a_model_without_newlines_needs_something_to_continue(tmp_path, charrnn,
 
     (tmp_path / "ab.txt").write_text("ab" * 300)
     flags = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--steps", "2"]
+    flags += ["--precision", "float32"]
     assert charrnn("train", "ab.txt", *flags, cwd=tmp_path).returncode == 0
     model = package.load("ab", checkpoints=tmp_path / "checkpoints")
     with pytest.raises(SettingsError, match="nothing to continue"):
@@ -113,9 +115,9 @@ def test_a_model_without_newlines_needs_something_to_continue(tmp_path, charrnn,
 
 def test_a_long_text_scores_as_a_short_one_does(model):
     """From NumPy and one carried state to torch, lanes and blocks: within 1e-6 nats a character."""
-    text = ((ROOT / "corpora" / "sonnets.txt").read_text())[:24_000]
+    text = ((ROOT / "corpora" / "sonnets.txt").read_text())[:12_000]
     state, nats = None, []
-    network, ids = model.numpy_network, model.encode(text).astype(np.int64)
+    network, ids = model.networks.numpy, model.encode(text).astype(np.int64)
     state = network.initial_state(1)
     found, _, _ = network.surprisal(ids[:-1, None], ids[1:, None], state)
     nats = math.log(len(model.vocabulary)) + found.sum()
@@ -133,10 +135,105 @@ def test_adapting_stands_beside_the_model_and_leaves_it_as_it_is(model):
     assert other.score("The rain it raineth").nats < model.score("The rain it raineth").nats
     assert model.score(text) == before
     assert model.sample("The", length=40, seed=1) == sample
-    with pytest.raises(SettingsError, match="--window"):
+    with pytest.raises(SettingsError, match="`window`"):
         model.score(text, adapting=True, window=8)
     with pytest.raises(DataError, match="U\\+20AC at 0"):
         model.adapted(["\u20ac"])
+
+
+BAD = {
+    "length": [-1, 1.5, "9", None, math.nan, 2**63],
+    "temperature": [-0.1, math.nan, math.inf, "hot", None],
+    "top_k": [0, -3, 2.5, "5"],
+    "top_p": [0, -1, 1.01, math.nan, "p"],
+    "min_p": [0, -1, 1.01, math.nan, "p"],
+    "stops": ["", ["a", ""], 7, [7], ["a", None]],
+    "no_repeat": [0, -1, 2.5, "3", True],
+    "novel": [0, -1, 2.5, "3", True],
+    "seed": [-1, 1.5, "one", 2**63],
+    "unknown": ["ignore", "", None, 3, "SKIP"],
+    "window": [-1, 0, 1.5, "8", True],
+    "steps": [0, -1, 1.5, "2", None],
+    "top": [0, -1, 1.5, "2", None],
+    "prompt": [None, 7, ["a"], "\ud800"],
+    "prompts": [None, 7],
+    "text": [None, 7, "\ud800"],
+    "pieces": [None, 7, [7], [None], [np.array([999])], [np.array([0.5])], [np.array([-1])], "\ud800"],
+    "sampling": [None, 0.8, {"temperature": 1}],
+    "choices": ["", [], None, [7]],
+}
+METHODS = {
+    "sample": {},
+    "samples": {"prompts": ["a"], "sampling": Sampling(length=1), "seed": 1},
+    "predict": {},
+    "score": {"text": "Shall"},
+    "scored": {"pieces": ["Shall"]},
+    "adapted": {"pieces": ["Shall"]},
+    "encode": {"text": "Shall"},
+    "prompted": {"text": "Shall"},
+    "request": {"prompt": "Shall", "seed": 1},
+    "ids": {"text": "Shall"},
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_argument_of_every_method_is_refused_by_its_name_where_it_cannot_be_used(model, method):
+    call, fine = getattr(model, method), METHODS[method]
+    read = list if method == "scored" else id  # its pieces are read as they come
+    checked = [name for name in inspect.signature(call).parameters if name in BAD]
+    left = set(inspect.signature(call).parameters) - {"name", "adapting", "live", *checked}
+    assert left == set()
+    for name in checked:
+        for value in BAD[name]:
+            if method == "score" and name == "text" and isinstance(value, str):
+                continue  # scored without what the model does not know
+            with pytest.raises((SettingsError, DataError)) as caught:
+                read(call(**(fine | {name: value})))
+            shown = str(caught.value)
+            expected = {"prompt": "`text`"}.get(name, f"`{name}`")
+            assert expected in shown or "a text to stop at" in shown or isinstance(caught.value, DataError), shown
+            assert "\n" not in shown
+
+
+def test_what_is_asked_of_load_is_refused_by_its_name():
+    for name, value in (("model", 7), ("checkpoints", None), ("device", 1)):
+        with pytest.raises(SettingsError, match=f"`{name}` cannot be"):
+            charrnn.load(**{name: value})
+
+
+def test_one_text_where_several_can_stand_is_one_and_not_its_letters(model):
+    assert model.sample("Shall", length=80, stops="the", seed=4) == model.sample(
+        "Shall", length=80, stops=["the"], seed=4
+    )
+    assert model.sample("Shall", length=80, stops=b"the", seed=4).stop in ("the", None)
+    assert Sampling(stops="the end").stops == (b"the end",)
+    (only,) = model.samples("Shall I", Sampling(length=3), seed=1)
+    assert only == model.sample("Shall I", length=3, seed=1)
+    assert sum(part.nats.sum() for part in model.scored(TEXT)) == pytest.approx(model.score(TEXT).nats)
+    assert model.adapted(TEXT * 3).score(TEXT) == model.adapted([TEXT * 3]).score(TEXT)
+
+
+def test_numpy_may_be_told_to_raise(model):
+    calm = model.sample("Shall I", length=50, temperature=0.05, top_p=0.9, seed=1), model.score(TEXT), model.predict()
+    with np.errstate(all="raise"):
+        fresh = charrnn.load("shakespeare", checkpoints=ROOT / "checkpoints")
+        for temperature in (1e-300, 1e-3, 1, 100):
+            fresh.sample("Shall I", length=50, temperature=temperature, min_p=0.01, seed=1)
+        assert fresh.sample("Shall I", length=50, temperature=0.05, top_p=0.9, seed=1) == calm[0]
+        assert (fresh.score(TEXT), fresh.predict()) == calm[1:]
+        fresh.predict("Sha", steps=3)
+        fresh.score(TEXT * 200)
+        fresh.score(TEXT, window=4)
+        fresh.adapted([TEXT]).sample("S", length=5)
+        assert np.geterr()["under"] == "raise"
+
+
+def test_a_model_says_what_it_is(model):
+    shown = repr(model)
+    assert shown.startswith("<LanguageModel ")
+    assert "best.safetensors" in shown
+    assert f"{model.checkpoint.parameters:,} parameters" in shown
+    assert {"load", "LanguageModel", "__version__"} <= set(dir(charrnn))
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -3,8 +3,6 @@
 import copy
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +17,6 @@ MODEL = ROOT / "checkpoints" / "shakespeare" / "best.safetensors"
 README = (ROOT / "README.md").read_text()
 
 
-def charrnn(*line, folder):
-    done = subprocess.run([sys.executable, "-m", "charrnn", *line], cwd=folder, capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
-
-
 def test_it_is_small_and_holds_nothing_but_a_model():
     assert MODEL.stat().st_size <= 4_000_000
     checkpoint = read_checkpoint(MODEL)
@@ -35,19 +27,18 @@ def test_it_is_small_and_holds_nothing_but_a_model():
     assert rb"\"/" not in header, "a path of the machine that it was made on"
 
 
-def test_it_writes_right_after_cloning():
+def test_it_writes_right_after_cloning(charrnn):
     """Just as the README has it, in a folder that holds nothing but what was cloned."""
-    text = charrnn(
-        "sample", "--temp", "0.8", "-n", "400", "--seed", "1", "--checkpoints", MODEL.parent.parent, folder="/"
-    )
+    line = ["sample", "--temp", "0.8", "-n", "400", "--seed", "1", "--checkpoints", MODEL.parent.parent]
+    text = charrnn(*line, cwd="/", fresh=True).stdout.decode()
     assert len(text) >= 400
     known = set(re.findall(r"[a-z']+", (ROOT / "corpora" / "sonnets.txt").read_text().lower()))
     words = re.findall(r"[a-z']+", text.lower())
     assert sum(word in known for word in words) / len(words) > 0.6
 
 
-def test_its_held_out_part_is_found_in_the_clone_and_scored_as_it_was():
-    found = json.loads(charrnn("evaluate", "shakespeare", "--json", folder=ROOT))
+def test_its_held_out_part_is_found_in_the_clone_and_scored_as_it_was(charrnn):
+    found = json.loads(charrnn("evaluate", "shakespeare", "--json", cwd=ROOT).stdout)
     assert abs(found["nats_per_char"] - read_checkpoint(MODEL).progress.validation_nats) < 2e-4
 
 
@@ -74,12 +65,9 @@ def test_numpy_and_torch_read_it_alike():
     assert np.abs(np.stack(ours) - true).max() <= 2 * np.abs(plain - true).max() + 1e-6
 
 
-def test_it_scores_what_the_readme_says():
+def test_it_scores_what_the_readme_says(charrnn):
     stated = float(re.search(r"`checkpoints/shakespeare`.*?(\d\.\d{3}) nats", README, re.DOTALL)[1])
     text = (ROOT / "corpora" / "sonnets.txt").read_text()
     held_out = text[len(text) - len(text) // 10 :]
-    shown = subprocess.run(
-        [sys.executable, "-m", "charrnn", "evaluate", MODEL, "-", "--json"],
-        input=held_out.encode(), capture_output=True, timeout=60, check=True,
-    )  # fmt: skip
+    shown = charrnn("evaluate", MODEL, "-", "--json", cwd=ROOT, stdin=held_out.encode())
     assert abs(json.loads(shown.stdout)["nats_per_char"] - stated) < 0.005

@@ -21,11 +21,11 @@ def sweep(*arguments, timeout=200):
 
 
 def test_a_run_killed_at_any_moment_ends_like_one_that_never_was():
-    sweep("kill", "--n", "12", "--steps", "20")
+    sweep("kill", "--n", "8", "--steps", "20")
 
 
 def test_a_run_that_dies_or_is_refused_at_any_call_of_a_save_ends_the_same():
-    sweep("crash-points", "--places", "periodic", "last", "--calls", "1", "--steps", "16")
+    sweep("crash-points", "--places", "periodic", "last", "--calls", "1", "--steps", "16", "--every", "2")
 
 
 def test_a_signal_in_any_phase_saves_and_the_same_line_continues():
@@ -33,7 +33,7 @@ def test_a_signal_in_any_phase_saves_and_the_same_line_continues():
 
 
 def test_a_run_that_diverges_rolls_back_and_ends_the_same_however_it_is_stopped():
-    sweep("divergence", "--steps", "18")
+    sweep("divergence", "--steps", "18", "--every", "2")
 
 
 @pytest.mark.slow

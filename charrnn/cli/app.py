@@ -2,35 +2,45 @@
 
 import errno
 import os
-import sys
 import tempfile
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from charrnn.cli.console import say
+from charrnn.cli.console import drop_stdout, say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
+from charrnn.cli.flags import AT_HAND, flags_of, spoken_error
+from charrnn.cli.help import GroupedCommand, GroupedCommands
 from charrnn.cli.info import info
 from charrnn.cli.plot import plot
 from charrnn.cli.predict import predict
 from charrnn.cli.report import report
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
-from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError
+from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError, SettingsError
 from charrnn.files import writing_failed
 
 app = typer.Typer(
     name="charrnn",
+    cls=GroupedCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (train, sample, predict, info, plot, report):
-    app.command()(command)
-app.command(cls=ModelsThenTexts)(evaluate)
+GROUPS: Mapping[str, Sequence[Callable[..., None]]] = {
+    "Train": [train],
+    "Write": [sample, predict],
+    "Score": [evaluate],
+    "Look inside": [info, plot, report],
+}
+for group, commands in GROUPS.items():
+    for command in commands:
+        kind = ModelsThenTexts if command is evaluate else GroupedCommand
+        app.command(cls=kind, rich_help_panel=group)(command)
 
 
 def _version(wanted: bool) -> None:
@@ -43,6 +53,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def door(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -50,15 +61,18 @@ def door(
         bool, typer.Option("--debug", envvar="CHARRNN_DEBUG", help="Show the traceback when the program itself fails.")
     ] = False,
 ) -> None:
-    """Learn a text character by character, and write more of it.
+    """Train a recurrent network on a text, character by character, and write more of it.
 
     \b
-    charrnn train corpus.txt              learn
-    charrnn sample --temp 0.8             write
-    charrnn evaluate                      score
+    charrnn train corpus.txt              train on a text
+    charrnn sample --temp 0.8             write more of it
+    charrnn evaluate                      score held-out text
     charrnn predict -p "The quick br"     what comes next
-    charrnn plot                          how it learnt
+    charrnn report                        everything about a run, on one page
     """
+    if ctx.invoked_subcommand is not None:
+        group: Any = ctx.command
+        AT_HAND.set(flags_of(group.commands[ctx.invoked_subcommand]))
 
 
 def run(arguments: list[str]) -> int:
@@ -66,28 +80,34 @@ def run(arguments: list[str]) -> int:
     try:
         return int(app(arguments, standalone_mode=False) or 0)
     except ReaderGoneError:
-        return _leave_silently()
+        drop_stdout()
+        return 0
     except EndedEarlyError as end:
-        say(f"charrnn: {end}")
+        say(f"charrnn: {spoken_error(end)}")
         return end.exit_code
     except SystemExit as end:  # the command-line library's own way out of a broken pipe
-        return _leave_silently() if isinstance(end.__context__, BrokenPipeError) else int(end.code or 0)
+        if isinstance(end.__context__, BrokenPipeError):
+            drop_stdout()
+            return 0
+        return int(end.code or 0)
     except CharrnnError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(spoken_error(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(_one_line(error.format_message()) or "nothing to do; see charrnn --help", error.exit_code)
+        return _fail(_usage(error) or "nothing to do; see charrnn --help", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return _bug(arguments)
         full = writing_failed(Path("standard output"), error)  # help and version: all else is written by ResultStream
-        return _fail(str(full), full.exit_code)
+        return _fail(spoken_error(full), full.exit_code)
     except Exception as error:
-        return _fail(*_OUT_OF_MEMORY) if _is_out_of_memory(error) else _bug(arguments)
+        return _fail(spoken_error(_OUT_OF_MEMORY), 2) if _is_out_of_memory(error) else _bug(arguments)
 
 
-_OUT_OF_MEMORY = ("out of memory; the network or the batch is too large; lower --hidden, --layers or --batch-size", 2)
+_OUT_OF_MEMORY = SettingsError(
+    "out of memory", "the network or the batch is too large", "lower `hidden`, `layers` or `batch_size`"
+)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -101,14 +121,20 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+def _usage(error: Any) -> str:
+    """What is wrong with a command line, naming the variable where a value stood in the environment."""
+    message: str = error.format_message()
+    parameter: Any = getattr(error, "param", None)
+    context: Any = getattr(error, "ctx", None)
+    source = context.get_parameter_source(parameter.name) if context and parameter else None
+    if source is not None and source.name == "ENVIRONMENT" and parameter.envvar:
+        for name in parameter.opts:
+            message = message.replace(f"'{name}'", parameter.envvar)
+    return _one_line(message)
+
+
 def _one_line(message: str) -> str:
     return " ".join(message.split())
-
-
-def _leave_silently() -> int:
-    """Nothing more goes to stdout, also when Python flushes it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _bug(arguments: list[str]) -> int:

@@ -7,9 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand
 
-from charrnn.cli.options import Cache, Checkpoints, Model, ReadingDevice, cache_folder, complete_path
+from charrnn.cli.help import GroupedCommand
+from charrnn.cli.options import (
+    Cache,
+    Checkpoints,
+    Model,
+    ReadingDevice,
+    UnknownInText,
+    at_home,
+    cache_folder,
+    complete_path,
+    plain,
+)
 
 if TYPE_CHECKING:
     from charrnn.cli.subjects import Subject
@@ -18,62 +28,54 @@ if TYPE_CHECKING:
 
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT...", help="Files, or -; default: the validation part.", autocompletion=complete_path),
+    typer.Argument(
+        metavar="TEXT", help="Files; - is stdin. [default: the validation set]", autocompletion=complete_path
+    ),
 ]
 Split = Annotated[
-    Literal["train", "validation", "test"], typer.Option("--split", help="Which part of the model's corpus.")
+    Literal["train", "validation", "test"], plain("Text", "--split", "Which set of the model's own text to score.")
 ]
-Window = Annotated[int | None, typer.Option("--window", min=1, help="Score in cold-start windows of N symbols.")]
-Unknown = Annotated[
-    Literal["error", "skip", "replace"], typer.Option("--unknown", help="Characters that the model does not know.")
+Encoding = Annotated[
+    str | None, plain("Text", "--encoding", "Encoding of TEXT. [default: that of the model's own text]")
 ]
-Encoding = Annotated[str | None, typer.Option("--encoding", help="Of TEXT; default: the corpus' own.")]
-Field = Annotated[str | None, typer.Option("--field", help="The column or field of TEXT; default: what was learnt.")]
-Target = Annotated[str | None, typer.Option("--target", help="The one that answers it; default: what was learnt.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object, for each model.")]
-PerLine = Annotated[bool, typer.Option("--per-line", help="One JSON object per line (or record) of the text.")]
-PerChar = Annotated[bool, typer.Option("--per-char", help="One JSON object per symbol.")]
-Threshold = Annotated[
-    float | None,
-    typer.Option(
-        "--threshold",
-        help="Only lines of more bits per character, or such symbols with --per-char; with --heatmap mark only those.",
-    ),
-]
-Heatmap = Annotated[
-    bool,
-    typer.Option(
-        "--heatmap",
-        help="The text itself, coloured by its bits, or surprises underlined where there is no colour; of the corpus "
-        "the first 2,000 symbols, a TEXT whole.",
-    ),
+Field = Annotated[str | None, plain("Text", "--field", "Column or field of TEXT. [default: as in training]")]
+Target = Annotated[str | None, plain("Text", "--target", "Column or field with the answer. [default: as in training]")]
+Window = Annotated[
+    int | None, plain("Score", "--window", "Score windows of N symbols, each from a zero state (cold start).", min=1)
 ]
 Choices = Annotated[
     str | None,
-    typer.Option("--choices", help="Answers to choose from, as in 'yes,no': which is the likeliest?", metavar="A,B..."),
+    plain("Score", "--choices", "Which of these answers is the likeliest, as in 'yes,no'.", metavar="A,B..."),
 ]
 Baselines = Annotated[
-    bool, typer.Option("--baselines", help="Beside the score of the held-out part, what n-grams and compressors get.")
+    bool, plain("Score", "--baselines", "Add what n-grams and compressors reach on the held-out text.")
 ]
 Adapt = Annotated[
-    bool,
-    typer.Option(
-        "--adapt", help="Beside the score, what a network gets that goes on learning from all that it has scored."
-    ),
+    bool, plain("Score", "--adapt", "Add the score of a network that goes on learning from what it has scored.")
 ]
+PerLine = Annotated[bool, plain("Output", "--per-line", "One JSON object per line (or record) of the text.")]
+PerChar = Annotated[bool, plain("Output", "--per-char", "One JSON object per symbol.")]
+Threshold = Annotated[
+    float | None,
+    plain("Output", "--threshold", "Show only lines, or symbols, that cost more bits per character than this."),
+]
+Heatmap = Annotated[
+    bool, plain("Output", "--heatmap", "Show the text itself, coloured (or underlined) by the bits it costs.")
+]
+Json = Annotated[bool, plain("Output", "--json", "One JSON object for each model.")]
 
 
 NOT_DRAWN = ("as_json", "per_line", "per_char", "choices")
 
 
-class ModelsThenTexts(TyperCommand):
+class ModelsThenTexts(GroupedCommand):
     """`evaluate a b c -- text.txt`: before the two dashes every name is a model, after them every name is a text."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Keep what stands after the dashes for `evaluate` itself."""
         if "--" in args:
             place = args.index("--")
-            ctx.meta["texts"], args = args[place + 1 :], args[:place]
+            ctx.meta["texts"], args = at_home(args[place + 1 :]), args[:place]
         return super().parse_args(ctx, args)
 
 
@@ -82,24 +84,24 @@ def evaluate(
     model: Model = None,
     text: Texts = None,
     split: Split = "validation",
-    window: Window = None,
-    unknown: Unknown = "skip",
+    unknown: UnknownInText = "skip",
     encoding: Encoding = None,
     field: Field = None,
     target: Target = None,
-    as_json: Json = False,
+    window: Window = None,
+    choices: Choices = None,
+    baselines: Baselines = False,
+    adapt: Adapt = False,
     per_line: PerLine = False,
     per_char: PerChar = False,
     threshold: Threshold = None,
     heatmap: Heatmap = False,
-    choices: Choices = None,
-    baselines: Baselines = False,
-    adapt: Adapt = False,
+    as_json: Json = False,
     device: ReadingDevice = "cpu",
     checkpoints: Checkpoints = Path("checkpoints"),
     cache: Cache = None,
 ) -> None:
-    """Score text: nats and bits per character, every character counted once, the state carried through.
+    """Score text in nats and bits per character.
 
     \b
     charrnn evaluate
@@ -108,7 +110,6 @@ def evaluate(
     charrnn evaluate shakespeare marlowe -- disputed.txt
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
     charrnn evaluate shakespeare letter.txt --heatmap
-    charrnn evaluate --baselines
     charrnn evaluate sonnets play.txt --adapt
     charrnn evaluate reviews new.tsv --choices positive,negative
     """
@@ -166,12 +167,12 @@ def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
     from charrnn.evaluation.score import LANES, SHORT
     from charrnn.evaluation.segments import RUN_UP
 
-    if model.vocabulary.end_id is not None:
-        what = "record" if model.vocabulary.answer_id is None else "answer, after its question"
-        return f"each {what}, from a fresh state"
+    if model.vocabulary.layout.records:
+        what = "answer, after its question" if model.vocabulary.layout.answers else "record"
+        return f"each {what}, from a zero state"
     if window:
-        return f"windows of {window} symbols, each from nothing"
-    lanes = f", in at most {LANES} lanes with a run-up of {RUN_UP} symbols" if characters > SHORT else ""
+        return f"windows of {window} symbols, each from a zero state"
+    lanes = f", in at most {LANES} parallel sequences with a run-up of {RUN_UP} symbols" if characters > SHORT else ""
     return f"state carried through the whole text{lanes}"
 
 
@@ -224,23 +225,23 @@ def check(by_piece: bool, threshold: float | None, models: int, choices: str | N
 
 
 def check_together(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> None:
-    """Refuse flags that exclude each other."""
+    """Refuse flags that cannot be used together."""
     from charrnn.errors import SettingsError
 
     others = [f"--{key.removeprefix('as_').replace('_', '-')}" for key in NOT_DRAWN if asked[key]]
     if asked["heatmap"] and others:
-        raise SettingsError(f"--heatmap shows the text itself, not {others[0]}", "", "leave one of them away")
+        raise SettingsError(f"--heatmap shows the text itself, not {others[0]}", "", "leave one of them out")
     if asked["adapt"] and (by_piece or asked["window"]):
-        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it away")
+        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it out")
     if asked["baselines"] and (by_piece or not held_out):
-        raise SettingsError("--baselines is for the score of what one model held out", "", "leave it away")
+        raise SettingsError("--baselines stand beside the score of one model's held-out text", "", "leave it out")
 
 
 def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
     """Refuse what a model of records has not, before anything is scored."""
     from charrnn.errors import SettingsError
 
-    if adapt and model.vocabulary.end is not None:
-        raise SettingsError("--adapt is for one text", "this model learnt records", "leave it away")
-    if baselines and model.vocabulary.answer is not None:
-        raise SettingsError("--baselines cannot answer", "this model's score is that of answers", "leave it away")
+    if adapt and model.vocabulary.layout.records:
+        raise SettingsError("--adapt is for one text", "this model was trained on records", "leave it out")
+    if baselines and model.vocabulary.layout.answers:
+        raise SettingsError("--baselines know no answers", "this model's score is that of answers", "leave it out")

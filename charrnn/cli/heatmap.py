@@ -73,17 +73,15 @@ def print_heatmap(subject: "Subject", parts: "Iterable[Scored]", threshold: floa
         for row in rows:
             stream.write(row.encode())
     if unknown[0]:
-        say(f"{unknown[0]:,} characters that the model does not know are left out, or stand as others")
+        say(f"{unknown[0]:,} characters that the model does not know are skipped or replaced")
 
 
 def beginning(subject: "Subject") -> "Iterator[Ids]":
     """What is shown of a part of the corpus: its first symbols, of records whole ones; says how much that is."""
-    from charrnn.text.records import nearest_end
-
-    ids, end_id = subject.corpus.part(subject.split), subject.model.vocabulary.end_id
+    ids = subject.corpus.part(subject.split)
     if len(ids) > SHOWN:
-        shown = ids[:SHOWN] if end_id is None else ids[: nearest_end(ids, end_id, SHOWN) + 1]
-        say(f"the first {len(shown):,} of {len(ids):,} symbols; a TEXT is shown whole")
+        shown = subject.model.vocabulary.layout.head(ids, SHOWN)
+        say(f"the first {len(shown):,} of {len(ids):,} symbols; a TEXT is shown in full")
         ids = shown
     yield ids
 

@@ -5,9 +5,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from charrnn.cli.options import Checkpoints, Model
+from charrnn.cli.options import Checkpoints, Model, plain
 
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
@@ -16,10 +14,12 @@ if TYPE_CHECKING:
 
 def info(
     model: Model = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_json: Annotated[bool, plain("Output", "--json", "One JSON object.")] = False,
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
-    """Say what a checkpoint is: network, vocabulary, text, training so far, score.
+    """Show what is in a checkpoint.
+
+    Its network, vocabulary and text, how far it is trained, and its score.
 
     \b
     charrnn info
@@ -69,23 +69,24 @@ def symbols(vocabulary: "Vocabulary") -> str | list[str] | None:
 def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     """The same for people."""
     from charrnn.cli.console import table
+    from charrnn.report.curves import SYMBOLS
 
     config, p, vocabulary, corpus = checkpoint.config, checkpoint.progress, checkpoint.vocabulary, checkpoint.corpus
     inputs = f"embedding {config.embedding}" if config.embedding else "one-hot input"
     nats = p.validation_nats
-    score = "no validation part"
+    score = "no validation set"
     if nats is not None:
         score = f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character, logits divided by {p.temperature:.2f}"
     shown = symbols(vocabulary)
     if isinstance(shown, list):
         shown = " ".join(word for word in shown if len(word) > 1)
     alphabet = "all 256 bytes" if shown is None else repr(shown[:60])[1:-1] + " ..." * (len(shown) > 60)
-    split = f"{corpus.train_symbols:,} training and {corpus.validation_symbols:,} validation symbols"
-    split += f", {corpus.test_symbols:,} to test" if corpus.test_symbols else ""
+    split = f"{corpus.train_symbols:,} symbols to train on, {corpus.validation_symbols:,} to validate on"
+    split += f", {corpus.test_symbols:,} to test on" if corpus.test_symbols else ""
     rows = [
-        ("file", f"{path} ({'a whole run, resumable' if checkpoint.resumable else 'a model'})"),
+        ("file", f"{path} ({'a resumable checkpoint' if checkpoint.resumable else 'a model'})"),
         ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {checkpoint.parameters:,} parameters"),
-        ("vocabulary", f"{len(vocabulary):,} {vocabulary.unit}s: {alphabet}"),
+        ("vocabulary", f"{len(vocabulary):,} {SYMBOLS[vocabulary.unit]}s: {alphabet}"),
         ("text", f"{', '.join(config.corpus)}"),
         ("", split),
         ("fingerprint", corpus.fingerprint),

@@ -35,7 +35,7 @@ def find_run(run: str | None, checkpoints: Path) -> Path:
         if run is None:
             records = [path for path in checkpoints.glob(f"*/{METRICS}") if path.is_file()]
             if not records:
-                what, remedy = f"no run in {checkpoints} has a record", "train one: charrnn train corpus.txt"
+                what, remedy = f"no run in {checkpoints} has recorded anything", "train one: charrnn train corpus.txt"
                 raise MissingInputError(what, "", remedy)
             return max(records, key=getmtime).parent
         places = [place for place in (Path(run), checkpoints / run) if lexists(place)]
@@ -54,9 +54,9 @@ def check_prompts(prompt: str | None, prompt_file: str | None, prompts: str | No
     from charrnn.errors import SettingsError
 
     if prompts is not None and (prompt is not None or prompt_file is not None):
-        raise SettingsError("--prompts excludes --prompt and --prompt-file", "", "give one of them")
+        raise SettingsError("--prompts cannot be used with --prompt or --prompt-file", "", "give one of them")
     if prompt is not None and prompt_file is not None:
-        raise SettingsError("--prompt and --prompt-file exclude each other", "", "give one of them")
+        raise SettingsError("--prompt and --prompt-file cannot be used together", "", "give one of them")
 
 
 def source_for(model: "LanguageModel", places: list[str], **asked: str | None) -> "Source":

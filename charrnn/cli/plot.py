@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from charrnn.cli.options import Checkpoints, complete_model, complete_path
+from charrnn.cli.options import Checkpoints, complete_model, complete_path, plain
 
 if TYPE_CHECKING:
     from charrnn.report.charts import Chart
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="Runs' folders or names; default: the newest run.", autocompletion=complete_model
+        metavar="RUN", help="Folders or names of runs. [default: the newest run]", autocompletion=complete_model
     ),
 ]
 Place = Annotated[
     Literal["step", "symbols", "time"],
-    typer.Option("--against", help="Steps, symbols read, or seconds of training."),
+    plain("Curves", "--against", "Steps, symbols read, or seconds of training."),
 ]
 Svg = Annotated[
     str | None,
-    typer.Option("--svg", metavar="FILE", help="Write an SVG file; - is stdout.", autocompletion=complete_path),
+    plain("Output", "--svg", "Write an SVG file; - is stdout.", metavar="FILE", autocompletion=complete_path),
 ]
-Json = Annotated[bool, typer.Option("--json", help="The points, one JSON object for each run.")]
+Json = Annotated[bool, plain("Output", "--json", "Print the points, one JSON object for each run.")]
 WIDEST, HIGHEST = 200, 60  # characters; beyond them a curve gains nothing
 
 
@@ -37,7 +37,9 @@ def plot(
     as_json: Json = False,
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
-    """Draw training loss, validation score and learning rate of one run or several, also while they train.
+    """Draw the learning curves of runs.
+
+    Training loss, validation score and learning rate of one run or several, also while they train.
 
     \b
     charrnn plot
@@ -54,7 +56,7 @@ def plot(
     from charrnn.text.visible import visible
 
     if svg is not None and (as_json or not Path(svg).name):
-        why = "--json prints numbers" if as_json else f"{svg!r} is no file name"
+        why = "--json prints numbers" if as_json else f"{svg!r} is not a file name"
         raise SettingsError("there is no SVG file to write", why, "give one of the two" if as_json else "name a file")
     wanted: list[str | None] = [*runs] if runs else [None]
     folders = list(dict.fromkeys(find_run(run, checkpoints) for run in wanted))
@@ -96,7 +98,7 @@ def in_checkpoint(folder: Path) -> tuple[int, str]:
     model = Run(folder).model()
     if model is None:
         what, why = f"how many symbols {folder} has read is not known", "it has saved no checkpoint yet"
-        raise MissingInputError(what, why, "draw it against step or time")
+        raise MissingInputError(what, why, "use --against step or --against time")
     checkpoint = read_checkpoint(model)
     return checkpoint.corpus.train_symbols, checkpoint.config.unit
 

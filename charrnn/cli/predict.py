@@ -1,16 +1,16 @@
 """`charrnn predict`: what comes next, and how probable it is."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptEncoding, PromptFile, Unknown
+from charrnn.cli.options import Checkpoints, Model, Prompt, PromptEncoding, PromptFile, UnknownInPrompt, plain
 
 if TYPE_CHECKING:
     from charrnn.generation.beam import Prediction
 
+_BYTE = re.compile(r"\\\\(x[89a-f][0-9a-f])")  # one that is no text, as JSON quotes it
 BAR = 30  # characters of a bar for probability 1
 
 
@@ -18,16 +18,17 @@ def predict(
     model: Model = None,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    unknown: UnknownInPrompt = "error",
     encoding: PromptEncoding = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, max=1000, help="How many characters; more than one by beam search.")
+        int,
+        plain("Output", "--steps", "Characters to predict; more than one by beam search.", min=1, max=1000),
     ] = 1,
-    top: Annotated[int, typer.Option("--top", min=1, max=10_000, help="How many to show.")] = 10,
-    unknown: Unknown = "error",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    top: Annotated[int, plain("Output", "--top", "How many to show.", min=1, max=10_000)] = 10,
+    as_json: Annotated[bool, plain("Output", "--json", "One JSON object.")] = False,
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
-    """Say what probably comes after a text.
+    """Show what comes next, and how probable it is.
 
     \b
     charrnn predict -p "The quick brown fo"
@@ -50,7 +51,7 @@ def predict(
 
 def bars(found: "list[Prediction]") -> str:
     """A line for each: its text quoted, its probability, a bar."""
-    quoted = [json.dumps(text, ensure_ascii=False) for text, _ in found]
+    quoted = [_BYTE.sub(r"\\\1", json.dumps(text, ensure_ascii=False)) for text, _ in found]
     width = max(map(len, quoted))
     return "\n".join(
         f"{name:{width}}  {probability:.4f}  {'█' * round(BAR * probability)}".rstrip()

@@ -5,18 +5,24 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model
+from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model, plain
 
 Runs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="RUN...", help="Runs' names or folders, or .safetensors files.", autocompletion=complete_model
+        metavar="RUN",
+        help="Folders or names of runs, or .safetensors files. [default: the newest run]",
+        autocompletion=complete_model,
     ),
 ]
 Output = Annotated[
     str | None,
-    typer.Option(
-        "--output", "-o", help="Where to write it, - is stdout; default: report.html in the first run's folder."
+    plain(
+        "Output",
+        "--output",
+        "File to write; - is stdout. [default: report.html in the first run's folder]",
+        "-o",
+        metavar="FILE",
     ),
 ]
 
@@ -24,7 +30,9 @@ Output = Annotated[
 def report(
     run: Runs = None, output: Output = None, checkpoints: Checkpoints = Path("checkpoints"), cache: Cache = None
 ) -> None:
-    """Show runs on one HTML page that needs nothing else: curves, samples, surprises, cells, gradients, what is copied.
+    """Show runs on one HTML page.
+
+    Learning curves, samples, surprises, units, gradients, and what is copied; the page needs nothing else.
 
     \b
     charrnn report sonnets
@@ -34,6 +42,7 @@ def report(
 
     from charrnn import __version__
     from charrnn.cli.console import ResultStream, print_result, say
+    from charrnn.cli.flags import spoken
     from charrnn.cli.models import open_model
     from charrnn.errors import OutputError, SettingsError
     from charrnn.files import write_whole
@@ -41,18 +50,20 @@ def report(
     from charrnn.report.study import study
 
     if output is not None and not Path(output).name:
-        raise SettingsError("there is no page to write", f"{output!r} is no file name", "name a file")
+        raise SettingsError("there is no page to write", f"{output!r} is not a file name", "name a file")
     names: list[str | None] = [*run] if run else [None]
     models = [open_model(each, checkpoints) for each in names]
     place = models[0].path.parent / "report.html" if output is None else Path(output)
     if output is None and foreign(place):
-        raise OutputError(f"{place} is no page of charrnn", "it is left as it is", "name another place with --output")
+        raise OutputError(
+            f"{place} is not a page of charrnn", "it is left as it is", "choose another place with --output"
+        )
     accounts = [study(model, cache_folder(cache)) for model in models]
     if len({account.name for account in accounts}) < len(accounts):
         accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]
     for account in accounts:
         for notice in account.notices:
-            say(f"{account.name}: {notice}")
+            say(f"{account.name}: {spoken(notice)}")
     written = page(accounts, f"charrnn {__version__}")
     if output == "-":
         with ResultStream() as stream:

@@ -41,16 +41,17 @@ class Subject:
         places: list[str],
         split: str,
         asked: Mapping[str, Any],
-        cache: Path,
+        cache: Path | None,
     ) -> None:
         self.model, self.places, self.split, self.cache = model, places, split, cache
         self.asked = {key: asked[key] for key in ("encoding", "field", "target")}
-        self.name = ", ".join(text) if text else f"{split} part of {', '.join(model.checkpoint.config.corpus)}"
+        self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
         self.told = False
 
     def pieces(self) -> "Iterator[str | bytes | Ids]":
         """The text, piece by piece; says, once, what a user should know of its reading."""
         from charrnn.cli.console import say
+        from charrnn.cli.flags import spoken
         from charrnn.cli.models import source_for
         from charrnn.evaluation.score import BLOCK
         from charrnn.text.reading import stream_text
@@ -70,7 +71,7 @@ class Subject:
             pieces = (piece.replace(END, "\n") for piece in pieces if isinstance(piece, str))
         yield from pieces
         for notice in notices if not self.told else []:
-            say(notice)
+            say(spoken(notice))
         self.told = True
 
     def check(self, source: "Source") -> None:
@@ -79,7 +80,9 @@ class Subject:
 
         answer = None if source.records is None else source.records.answer
         if self.model.vocabulary.answer is None and answer is not None:
-            raise SettingsError("--target needs a model that answers", "this one learnt no answers", "leave it away")
+            raise SettingsError(
+                "--target needs a model that answers", "this one was trained without answers", "leave it out"
+            )
         if self.model.vocabulary.answer is not None and answer is None:
             raise SettingsError("this model's score is that of answers", "", "name their column or field by --target")
 
@@ -92,5 +95,5 @@ class Subject:
         c = self.model.checkpoint
         if self.split != "train" and not getattr(c.corpus, f"{self.split}_symbols"):
             remedy = "name a TEXT to score, or add --split train"
-            raise MissingInputError(f"this model held no {self.split} part out", "", remedy)
+            raise MissingInputError(f"this model has no {self.split} set", "", remedy)
         return recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, self.cache)

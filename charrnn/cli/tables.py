@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.console import table
+from charrnn.cli.flags import spoken
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
@@ -29,8 +30,8 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
     p, name = loop.progress, loop.run.path.name
     place = "" if checkpoints == Path("checkpoints") else f" --checkpoints {shlex.quote(str(checkpoints))}"
     model, vocabulary = shlex.quote(name), loop.corpus.vocabulary
-    how = "--temp 0.8" if vocabulary.end is None else "--temp 0.8 --records --count 10"
-    how = how if vocabulary.answer is None else "-t 0 --prompts FILE"
+    how = "--temp 0.8 --records --count 10" if vocabulary.layout.records else "--temp 0.8"
+    how = "-t 0 --prompts FILE" if vocabulary.layout.answers else how
     rows = [
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
@@ -56,7 +57,7 @@ def validation_rows(p: "Progress", corpus: "Corpus") -> list[tuple[str, str]]:
     of = "" if len(part) == len(corpus.validation) else f"; on its first {len(part):,} symbols, as all below"
     step = f"the best, at step {p.best_step:,}; last {last:.4f}{of}"
     rows = [("validation", f"{best:.4f} bits per character = {p.best_nats:.4f} nats ({step})")]
-    if corpus.vocabulary.answer is not None:  # counting cannot be told what is not to be learnt
+    if corpus.vocabulary.layout.answers:  # counting cannot be told what is not to be learnt
         return rows
     return rows + baseline_rows(baselines(corpus.train, part, corpus.vocabulary))
 
@@ -74,7 +75,7 @@ def cost_table(preparation: "Preparation", examined: "Examination | None", as_js
     if as_json:
         return json.dumps(found | ({} if examined is None else {"text": contents(examined)}), ensure_ascii=False)
     config, left = preparation.config, found["expected_seconds"]
-    rows = [("text", f"{found['train_symbols']:,} training and {found['validation_symbols']:,} validation symbols")]
+    rows = [("text", f"{found['train_symbols']:,} symbols to train on, {found['validation_symbols']:,} to validate on")]
     if examined is not None:
         rare = [f"{each.symbol!r} {each.count:,} (line {each.line:,})" for each in examined.symbols[:RAREST]]
         rows += [("", f"{examined.bytes:,} bytes, {examined.lines:,} lines"), ("rarest", ", ".join(rare))]
@@ -125,7 +126,7 @@ def config_lines(wish: "Wish", preparation: "Preparation") -> str:
         if key in wish.sources:
             origin = wish.sources[key]
         elif key in preparation.choices.reasons:
-            origin = f"chosen: {preparation.choices.reasons[key]}"
+            origin = f"chosen: {spoken(preparation.choices.reasons[key])}"
         else:
             origin = "default"
         lines.append(f"{key}: {json.dumps(value)}  # {origin}")
@@ -175,7 +176,9 @@ def comparison(found: list[dict[str, Any]], differing: "list[Passage]") -> str:
     shown = table(rows, width=1000)  # a model's place stays on its line
     if not differing:
         return shown
-    title = "where the best two differ most: from which character on, what the second needs more, how it begins"
+    title = (
+        "where the best two differ most: from which character, how much more the second needs, how the passage begins"
+    )
     lines = [(f"{p.start:,}", f"{p.bits_per_char:+.4f}", json.dumps(p.begins, ensure_ascii=False)) for p in differing]
     return f"{shown}\n\n{title}\n{table(lines, width=1000)}"
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from charrnn.cli import options as o
+from charrnn.cli import train_options as o
+from charrnn.cli.options import PLACES, at_home, cache_folder
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
@@ -30,10 +31,6 @@ NOT_SETTINGS = frozenset(
 def train(
     ctx: typer.Context,
     corpus: o.Corpus = None,
-    name: o.Name = None,
-    resume: o.Resume = False,
-    init_from: o.InitFrom = None,
-    config: o.Config = None,
     glob: o.Glob = None,
     exclude: o.Exclude = None,
     encoding: o.Encoding = None,
@@ -55,41 +52,46 @@ def train(
     layers: o.Layers = None,
     hidden: o.Hidden = None,
     embedding: o.Embedding = None,
-    dropout: o.Dropout = None,
-    weight_drop: o.WeightDrop = None,
-    dropout_start: o.DropoutStart = None,
     layer_norm: o.LayerNorm = None,
     residual: o.Residual = None,
+    init_from: o.InitFrom = None,
     epochs: o.Epochs = None,
     steps: o.Steps = None,
     time: o.Time = None,
     batch_size: o.BatchSize = None,
     seq_length: o.SeqLength = None,
+    dropout: o.Dropout = None,
+    weight_drop: o.WeightDrop = None,
+    dropout_start: o.DropoutStart = None,
     learning_rate: o.LearningRate = None,
     warmup: o.Warmup = None,
     weight_decay: o.WeightDecay = None,
     clip: o.Clip = None,
     ema: o.Ema = None,
+    seed: o.Seed = None,
+    name: o.Name = None,
+    resume: o.Resume = False,
+    config: o.Config = None,
     eval_every: o.EvalEvery = None,
-    save_every: o.SaveEvery = None,
     sample_every: o.SampleEvery = None,
+    patience: o.Patience = None,
+    save_every: o.SaveEvery = None,
     keep: o.Keep = None,
     max_time: o.MaxTime = None,
     exit_incomplete: o.ExitIncomplete = 0,
+    tensorboard: o.TensorBoard = False,
+    checkpoints: o.RunsFolder = Path("checkpoints"),
     device: o.Device = None,
     precision: o.Precision = None,
     threads: o.Threads = None,
-    seed: o.Seed = None,
+    cache: o.TrainingCache = None,
     dry_run: o.DryRun = False,
     print_config: o.PrintConfig = False,
-    tensorboard: o.TensorBoard = False,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
-    checkpoints: o.Checkpoints = Path("checkpoints"),
-    cache: o.Cache = None,
 ) -> None:
-    """Learn from files, folders, globs or - (stdin).
+    """Train a network on a text: files, folders, or standard input.
 
     \b
     charrnn train corpora/sonnets.txt
@@ -113,7 +115,7 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
 
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
         tell = (lambda text: None) if given["quiet"] or rank else say
-        request = Request(wish, *places, STARTED, o.cache_folder(given["cache"]), tell, given["tensorboard"])
+        request = Request(wish, *places, STARTED, cache_folder(given["cache"]), tell, given["tensorboard"])
         if rank == 0 and (given["dry_run"] or given["print_config"]):
             preview(request, given["print_config"], given["as_json"])
         elif rank == 0:
@@ -172,6 +174,7 @@ def learn(
         with joined(*where) as group, opened(request, listener, interruption, group) as loop:
             if given["verbose"]:
                 say("".join(f"{key}: {value}\n" for key, value in loop.config.model_dump().items()).rstrip())
+                say(f"forward and backward: {loop.learner.path}")
             was_complete = loop.progress.step >= loop.config.steps
             loop.go()
     finally:
@@ -215,10 +218,11 @@ def deadline(max_time: str | None) -> float | None:
 
 def view(as_json: bool, quiet: bool) -> "Listener":
     """Who listens to the run: a bar on a terminal, lines elsewhere, JSON or nobody on request."""
-    from charrnn.cli.console import BarView, PlainView, json_view, on_terminal, quiet_view
+    from charrnn.cli.console import on_terminal
+    from charrnn.cli.views import BarView, JsonView, PlainView, quiet_view
 
     if as_json:
-        return json_view
+        return JsonView()
     if quiet:
         return quiet_view
     return BarView() if on_terminal() else PlainView()
@@ -231,6 +235,7 @@ def gather(ctx: typer.Context, config: Path | None) -> tuple[dict[str, Any], "Wi
 
     given, in_file = dict(ctx.params), read_config_file(config) if config is not None else {}
     named = {key for key in given if (source := ctx.get_parameter_source(key)) is not None and source.name != "DEFAULT"}
+    in_file = {key: at_home(value) if key in PLACES else value for key, value in in_file.items()}
     given |= take_call_settings(in_file, named)
     asked: dict[str, dict[str, Any]] = {"flag": {}, "environment": {}}
     for key in named - NOT_SETTINGS:

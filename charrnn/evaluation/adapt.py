@@ -86,7 +86,7 @@ class Adaptation:
         logits, state = self.network(symbols[:-1, None], self.state)
         nats = F.cross_entropy(logits[:, 0], symbols[1:], reduction="none")
         if not nats.isfinite().all():
-            raise DivergedError("the network diverged while it adapted", "", "leave --adapt away")
+            raise DivergedError("the network diverged while it adapted", "", "score without adapting")
         self._learn(torch.autograd.grad(nats.mean(), self.weights))
         self.state = [tuple(part.detach() for part in layer) for layer in state]
         return nats.detach().double().cpu().numpy()

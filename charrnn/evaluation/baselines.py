@@ -1,6 +1,6 @@
 """What a text costs without a network, so that a network's score means something: n-grams and compressors.
 
-Interpolated Kneser-Ney n-grams, counted in the training part and fixed from then on:
+Interpolated Kneser-Ney n-grams, counted in the training set and fixed from then on:
 
 p_k(w | context) = max(c(context w) - D_k, 0) / c(context) + D_k N(context) / c(context) * p_{k-1}(w | shorter context)
 
@@ -33,13 +33,13 @@ COUNTED_SYMBOLS = 1_000_000  # of a training part's end; more changes little and
 # many xz needs 6 to 9 % less and PPMd 4 %, and both together five seconds more.
 PRIMED = 1 << 20
 KNOWING = {  # what each knows of the training part
-    "unigram": "counted in the training part",
-    "3-gram": "interpolated Kneser-Ney of the training part",
-    "6-gram": "interpolated Kneser-Ney of the training part",
-    "gzip": "adaptive, after the training part's last 32 KiB",
+    "unigram": "counted in the training set",
+    "3-gram": "interpolated Kneser-Ney, counted in the training set",
+    "6-gram": "interpolated Kneser-Ney, counted in the training set",
+    "gzip": "adaptive, after the last 32 KiB of the training set",
     "bzip2": "adaptive, alone",
-    "xz": "adaptive, after the training part's last MiB",
-    "ppmd": "adaptive, after the training part's last MiB",
+    "xz": "adaptive, after the last MiB of the training set",
+    "ppmd": "adaptive, after the last MiB of the training set",
 }
 ORDERS = {"unigram": 1, "3-gram": 3, "6-gram": 6}
 _WINDOW = 32 << 10  # bytes, deflate's
@@ -89,7 +89,7 @@ def _ppmd(text: bytes) -> int:
 
 def _scored(held_out: Ids, vocabulary: Vocabulary) -> Ids:
     """What counts of a part: of records all but the END before the first, with which the training part ends."""
-    return held_out if vocabulary.end_id is None else held_out[1:]
+    return held_out[vocabulary.layout.shared :]
 
 
 def _spelling(held_out: Ids, vocabulary: Vocabulary) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from charrnn.evaluation.score import Reader, surprisals
 from charrnn.evaluation.segments import alone
-from charrnn.text.records import borders
+from charrnn.text.layout import Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 _QUESTIONS = 256  # answered at once
@@ -23,18 +23,17 @@ class Chosen(NamedTuple):
 
 def choose(reader: Reader, vocabulary: Vocabulary, ids: Ids, choices: Sequence[Ids]) -> Iterator[tuple[Ids, Ids, int]]:
     """For each record of `ids`: its question, its answer, and the number of the likeliest of `choices` (the first)."""
-    end_id, answer_id = vocabulary.end_id, vocabulary.answer_id
-    assert end_id is not None
-    assert answer_id is not None
-    found = borders(ids, end_id, answer_id)
-    end, asked = np.array([end_id], dtype=ids.dtype), np.array([answer_id], dtype=ids.dtype)
+    layout = vocabulary.layout
+    assert isinstance(layout, Independent)
+    found = layout.borders(ids)
+    end, asked = (np.array([mark], dtype=ids.dtype) for mark in (layout.end_id, layout.answer_id))
     for start in range(0, len(found), _QUESTIONS):
         ranges = list(zip(*(column[start : start + _QUESTIONS].tolist() for column in found.columns), strict=True))
         questions = [ids[first + 1 : answer] for first, answer, _ in ranges]
         records = [part for question in questions for choice in choices for part in (question, asked, choice, end)]
         offered = np.concatenate([end, *records])
-        nats, _ = surprisals(reader, offered, alone(offered, vocabulary))
-        costs = np.add.reduceat(np.nan_to_num(nats), borders(offered, end_id, answer_id).first + 1)
+        nats, _ = surprisals(reader, offered, alone(offered, layout))
+        costs = np.add.reduceat(np.nan_to_num(nats), layout.borders(offered).first + 1)
         best = costs.reshape(len(questions), len(choices)).argmin(axis=1)
         for question, (_, answer, last), choice in zip(questions, ranges, best.tolist(), strict=True):
             yield question, ids[answer + 1 : last], choice

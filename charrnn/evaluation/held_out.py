@@ -4,9 +4,8 @@ A long validation part is scored on its beginning alone, always the same, so tha
 other; whoever sets something beside them (a baseline, a report) measures it on the same symbols. No network here.
 """
 
-from charrnn.evaluation.segments import RUN_UP, Segment, alone, lanes
+from charrnn.evaluation.segments import RUN_UP, Segment, segmented
 from charrnn.text.corpus import Corpus
-from charrnn.text.records import nearest_end
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 EVALUATED = 200_000  # symbols of a validation part that an evaluation reads
@@ -16,15 +15,12 @@ SHORTEST = 2 * RUN_UP * EVALUATION_LANES + 1  # symbols that fill these lanes
 
 def watched(corpus: Corpus, most: int = EVALUATED) -> Ids:
     """What evaluations read of a validation part: its first `most` symbols, of records whole ones."""
-    ids, end_id = corpus.validation, corpus.vocabulary.end_id
-    if end_id is None or len(ids) <= most:
-        return ids[:most]
-    return ids[: nearest_end(ids, end_id, most) + 1]
+    return corpus.vocabulary.layout.head(corpus.validation, most)
 
 
 def segments_of(ids: Ids, vocabulary: Vocabulary) -> list[Segment]:
     """How an evaluation reads `ids`: in lanes, or record by record."""
-    return lanes(len(ids), EVALUATION_LANES) if vocabulary.end_id is None else alone(ids, vocabulary)
+    return segmented(ids, vocabulary.layout, EVALUATION_LANES)
 
 
 def reading(corpus: Corpus, most: int = EVALUATED) -> int:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DataError
-from charrnn.evaluation.segments import RUN_UP, Segment, alone, carried, cold, lanes
-from charrnn.text.records import borders
+from charrnn.evaluation.segments import RUN_UP, Segment, segmented
+from charrnn.text.layout import Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 CHUNK = 256  # steps between two looks at the world
@@ -143,7 +143,7 @@ def score_stream(
     is `live` is scored as it comes: an empty piece says that nothing more comes for now.
     """
     # What a block after the first is shown of the one before.
-    context = 1 if window or vocabulary.end_id is not None else RUN_UP
+    context = 1 if window or vocabulary.layout.records else RUN_UP
     size = BLOCK // (window or 1) * (window or 1) or window or BLOCK
     grain = (window or 1) if live else None
     coming = blocks(pieces, size + 1, size, vocabulary.end_id, grain)  # the very first symbol is no target
@@ -152,11 +152,7 @@ def score_stream(
     reader, before = open_reader(short), None
     for block in chain(begun, coming):
         ids = block if before is None else np.concatenate((before, block))
-        if vocabulary.end_id is not None:
-            segments = alone(ids, vocabulary)
-        else:
-            whole = carried(len(ids)) if short and before is None else lanes(len(ids), LANES)
-            segments = cold(len(ids), window) if window else whole
+        segments = segmented(ids, vocabulary.layout, 1 if short and before is None else LANES, window)
         nats, hits = surprisals(reader, ids, segments, side_by_side=LANES)
         nats = charged(vocabulary, ids, nats, begins=before is None)
         yield Scored(block, nats[len(ids) - len(block) :], 0, hits[len(ids) - len(block) :])
@@ -167,7 +163,7 @@ def charged(
     vocabulary: Vocabulary, ids: Ids, nats: npt.NDArray[np.float64], *, begins: bool
 ) -> npt.NDArray[np.float64]:
     """Nats in full: where a text `begins` a uniform choice, of an unknown character also which one it is."""
-    if begins and len(nats) and vocabulary.end_id is None:
+    if begins and len(nats) and not vocabulary.layout.opening:
         nats[0] = math.log(len(vocabulary))
     return np.asarray(nats + vocabulary.spelling * (ids == len(vocabulary.symbols)))
 
@@ -183,11 +179,11 @@ def total(
     counted = ~np.isnan(nats)
     characters, size = vocabulary.measure(ids[counted])
     score = Score(math.fsum(nats[counted]), int(counted.sum()), characters, size, unknown)
-    end_id, answer_id = vocabulary.end_id, vocabulary.answer_id
-    if hits is None or end_id is None or answer_id is None:
+    layout = vocabulary.layout
+    if hits is None or not isinstance(layout, Independent) or not layout.answers:
         return score
-    lacking = int(ids[0] != end_id)  # a part after the first lacks the END before its first record
-    places = borders(np.insert(ids, 0, [end_id] * lacking), end_id, answer_id)
+    lacking = int(ids[0] != layout.end_id)  # a part after the first lacks the END before its first record
+    places = layout.borders(np.insert(ids, 0, [layout.end_id] * lacking))
     misses = np.cumsum(np.insert(counted & ~hits, 0, [False] * lacking))
     exact = misses[places.last] == misses[places.asked]
     return replace(score, hits=int(hits[counted].sum()), records=len(exact), exact=int(exact.sum()))

@@ -2,8 +2,8 @@
 
 A segment reads from `start` and scores from `scored`: what lies between is read only to bring the state up.
 
-    carried     one segment: the state runs through the whole text
-    lanes       several segments, each after a run-up long enough that its state has forgotten where it began
+    lanes       several segments, each after a run-up long enough that its state has forgotten where it began;
+                of one lane the state runs through the whole text
     cold        windows of N symbols, each from a zero state: the protocol of models with a context window
     alone       a segment for each record, from a zero state; of a record with an answer, the answer is scored
 """
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.text.records import borders
-from charrnn.text.vocabulary import Ids, Vocabulary
+from charrnn.text.layout import Ids, Independent, Layout
 
 RUN_UP = 512
 
@@ -27,9 +26,11 @@ class Segment:
     end: int
 
 
-def carried(symbols: int) -> list[Segment]:
-    """One segment: every target after the first."""
-    return [Segment(1, 1, symbols)] if symbols > 1 else []
+def segmented(ids: Ids, layout: Layout, count: int, window: int | None = None) -> list[Segment]:
+    """How `ids` are read: each record alone, in windows from nothing, or in at most `count` lanes (one: carried)."""
+    if isinstance(layout, Independent):
+        return alone(ids, layout)
+    return cold(len(ids), window) if window else lanes(len(ids), count)
 
 
 def lanes(symbols: int, count: int, run_up: int = RUN_UP) -> list[Segment]:
@@ -45,10 +46,9 @@ def cold(symbols: int, window: int) -> list[Segment]:
     return [Segment(start, start, min(symbols, start + window)) for start in range(1, symbols, window)]
 
 
-def alone(ids: Ids, vocabulary: Vocabulary) -> list[Segment]:
+def alone(ids: Ids, layout: Independent) -> list[Segment]:
     """A segment for each record of `ids`, the longest first."""
-    assert vocabulary.end_id is not None
-    found = borders(ids, vocabulary.end_id, vocabulary.answer_id)
+    found = layout.borders(ids)
     order = np.argsort(-found.lengths, kind="stable")
     columns = (found.first[order] + 1, found.asked[order] + 1, found.last[order] + 1)
     return [Segment(*places) for places in zip(*(column.tolist() for column in columns), strict=True)]

@@ -10,12 +10,18 @@ Logits = npt.NDArray[np.floating]
 Probabilities = npt.NDArray[np.float64]
 
 
+# Whatever numpy is told to raise: a probability may be too small for a float.
+_small = np.errstate(under="ignore")
+
+
+@_small
 def softmax(logits: Logits) -> Probabilities:
     """exp(y_i) / sum_j exp(y_j) over the last axis, in float64."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
+@_small
 def distribution(
     logits: Logits,
     temperature: float = 1.0,
@@ -45,6 +51,7 @@ def distribution(
     return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 
 
+@_small
 def draw(probabilities: Probabilities, uniform: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """The symbol at which the cumulative distribution passes `uniform` in [0, 1): (B, V), (B,) -> (B,)."""
     cumulative = probabilities.cumsum(axis=-1)
@@ -52,6 +59,7 @@ def draw(probabilities: Probabilities, uniform: npt.NDArray[np.float64]) -> npt.
     return np.asarray(passed.argmax(axis=-1))
 
 
+@_small
 def surprisal(logits: Logits, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """-ln p(id) in nats at temperature 1, whatever the choice was made from: (B, V), (B,) -> (B,)."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from charrnn.generation.choose import distribution, draw, surprisal
 from charrnn.generation.sample import Ending, Request, Sampling, Text
+from charrnn.generation.steering import Steering
 from charrnn.text.vocabulary import Vocabulary
 
 MOST_LANES = 256
@@ -137,9 +138,15 @@ class _Board:
             logits, self.state = self.network.step(self.ids, self.state)
             if self.vocabulary.unwritten:
                 logits[:, self.vocabulary.unwritten] = -np.inf
-            drawn = draw(distribution(logits, *choice), uniform[t])
-            nats[t] = surprisal(logits, drawn)
-            self.ids = chosen[t] = np.where(forced[t] >= 0, forced[t], drawn)
+            lanes = [lane for lane, text in enumerate(self.texts) if forced[t, lane] < 0 and text.steered]
+            steering = Steering(self.texts, lanes, logits, self.network, self.state) if lanes else None
+            allowed, costs = (logits, logits) if steering is None else (steering.allowed, steering.costs)
+            drawn = draw(distribution(allowed, *choice), uniform[t])
+            nats[t] = surprisal(costs, drawn)
+            if steering is not None:
+                steering.chosen(drawn, nats[t])
+            chosen[t] = np.where(forced[t] >= 0, forced[t], drawn)
+            self.ids = np.maximum(chosen[t], 0)  # where nothing is left it goes on in vain
             self._end_records()
         for lane, text in enumerate(self.texts):
             if text.ending is None:

@@ -11,8 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.arguments import number, texts, whole
 from charrnn.errors import SettingsError
+from charrnn.generation.healing import Healing
+from charrnn.generation.limits import Limits, Spans
 from charrnn.text.vocabulary import Ids, Vocabulary
+
+NOTHING = -1  # in place of a symbol: none was left
 
 
 @dataclass(frozen=True)
@@ -28,34 +33,47 @@ class Sampling:
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
-    stops: tuple[bytes, ...] = ()
+    stops: tuple[bytes, ...] = ()  # one text, or several, as text or bytes, are made so
     records: bool = False  # whether the end of a record ends a text
+    no_repeat: int | None = None  # symbols; see `limits`
+    novel: int | None = None  # the same
+    spans: Spans | None = field(default=None, compare=False, repr=False)  # of the training text, where novel is asked
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        whole("length", self.length, 0)
+        if not 0 <= number("temperature", self.temperature) < float("inf"):
             remedy = "give a finite number of at least 0; 0 is greedy"
-            raise SettingsError(f"--temp cannot be {self.temperature:g}", "", remedy)
-        for flag, share in (("--top-p", self.top_p), ("--min-p", self.min_p)):
-            if share is not None and not 0 < share <= 1:
-                raise SettingsError(f"{flag} cannot be {share:g}", "", "give a number above 0 and at most 1")
-        if b"" in self.stops:
-            raise SettingsError("--stop cannot be empty", "", "give the text to stop at")
-        if self.length < 0 or (self.top_k is not None and self.top_k < 1):
-            raise SettingsError("--length and --top-k count symbols", "", "give a larger number")
+            raise SettingsError(f"`temperature` cannot be {self.temperature:g}", "", remedy)
+        for name, least in (("top_k", self.top_k), ("no_repeat", self.no_repeat), ("novel", self.novel)):
+            if least is not None:
+                whole(name, least, 1)
+        for name, share in (("top_p", self.top_p), ("min_p", self.min_p)):
+            if share is not None and not 0 < number(name, share) <= 1:
+                raise SettingsError(f"`{name}` cannot be {share:g}", "", "give a number above 0 and at most 1")
+        stops = texts("stops", self.stops)  # one text is one, not its letters
+        encoded = [stop.encode("utf-8", "surrogateescape") if isinstance(stop, str) else stop for stop in stops]
+        if b"" in encoded:
+            raise SettingsError("a text to stop at cannot be empty", "", "give at least one character")
+        object.__setattr__(self, "stops", tuple(encoded))
 
 
 class Request(NamedTuple):
-    """A text to be written: what it continues, and the seed of its draws (NumPy's PCG64, one number per symbol)."""
+    """A text to be written: what it continues, and the seed of its draws (NumPy's PCG64, one number per symbol).
+
+    The `rest` belongs to the prompt, and what is written begins with it: see `healing`.
+    """
 
     prompt: Ids
     seed: int
+    rest: str = ""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a text ended: `length`, `stop` or `record`; `nats` is -ln of its probability at temperature 1.
+    """How a text ended: `length`, `stop`, `record` or `exhausted`; `nats` is -ln of its probability at temperature 1.
 
-    That includes the stop string, the end of the record, and a last word that was cut to the length.
+    That includes the stop string, the end of the record, and a last word that was cut to the length. `exhausted` means
+    that nothing was left that may be written. Nats are the model's own, without limits, but given a prompt's rest.
     """
 
     reason: str
@@ -73,7 +91,7 @@ class Sample:
     seed: int
     characters: int
     log_probability: float
-    stop_reason: str  # `length`, `stop` or `record`
+    stop_reason: str  # `length`, `stop`, `record` or `exhausted`
     stop: str | None  # the stop string that ended it
 
     @classmethod
@@ -103,8 +121,19 @@ class Text:
         self.generator = np.random.default_rng(self.request.seed)
         self.script = _opening(self.vocabulary, self.request.prompt, self.generator)
         self.read = 0  # symbols of the script
+        self.covering = len(self.request.rest)  # characters of the prompt that are still to be written
+        self.healing = Healing.of(self.vocabulary, self.request.rest) if self.request.rest else None
+        self.dictated: list[int] = []  # what the spelling of the rest goes on with
+        limited = self.sampling.no_repeat, self.sampling.spans
+        self.limits = Limits(*limited, self.request.prompt.tolist()) if limited != (None, None) else None
         if self.sampling.length == 0:
             self.ending = Ending("length", 0, 0.0)
+
+    @property
+    def steered(self) -> bool:
+        """Whether what comes after its script is not free."""
+        held = self.healing is not None or bool(self.dictated) or self.limits is not None
+        return held and self.ending is None
 
     def taken(self) -> bytes:
         """What may leave and has not left yet."""
@@ -125,11 +154,14 @@ class Text:
     def add(self, ids: Sequence[int], nats: Sequence[float]) -> None:
         """Take up symbols that were chosen; what comes after the end is dropped."""
         for symbol, cost in zip(ids, nats, strict=True):
+            if symbol == NOTHING:
+                self._end("exhausted")
+                return
             self.nats += cost  # one by one: `sum` compensates, so its result would depend on the pieces
             if self.sampling.records and symbol == self.vocabulary.end_id:
                 self._end("record")
                 return
-            text, length = self.vocabulary.to_bytes([symbol]), self.vocabulary.lengths[symbol]
+            text, length = self._uncovered(symbol)
             room = self.sampling.length - self.written
             self._held += text if length <= room else text.decode()[:room].encode()
             self.written += min(length, room)
@@ -145,16 +177,32 @@ class Text:
             self._sure += self._held[:sure]
             self._held = self._held[sure:]
 
+    def _uncovered(self, symbol: int) -> tuple[bytes, int]:
+        """What a symbol writes behind the prompt, and how much of the length that takes."""
+        text, length = self.vocabulary.to_bytes([symbol]), self.vocabulary.lengths[symbol]
+        if self.covering:
+            covered = min(self.covering, length)
+            text, length = text.decode()[covered:].encode(), length - covered
+            self.covering -= covered
+        return text, length
+
     def _end(self, reason: str, stop: bytes | None = None) -> None:
         self._sure += self._held
         self.ending = Ending(reason, self.written, self.nats, stop)
 
 
+def never_written(vocabulary: Vocabulary, text: bytes) -> str:
+    """The characters of `text` that no sample has."""
+    if vocabulary.unit == "byte":
+        return ""
+    known = set(vocabulary.decode(place for place in range(len(vocabulary)) if place not in vocabulary.unwritten))
+    return "".join(c for c in dict.fromkeys(text.decode("utf-8", "surrogateescape")) if c not in known)
+
+
 def _opening(vocabulary: Vocabulary, prompt: Ids, generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    if vocabulary.end_id is not None:
-        return np.insert(np.asarray(prompt, dtype=np.int64), 0, vocabulary.end_id)
-    if len(prompt):
-        return np.asarray(prompt, dtype=np.int64)
+    opening = np.concatenate([np.array(part, dtype=np.int64) for part in (vocabulary.layout.opening, prompt)])
+    if len(opening):
+        return opening
     if "\n" in vocabulary.symbols:
         return np.array([vocabulary.symbols.index("\n")])
     return generator.integers(len(vocabulary.symbols), size=1)

@@ -39,8 +39,8 @@ class Group:
             SettingsError: `lanes` cannot be shared out evenly.
         """
         if lanes % self.size:
-            what = f"--batch-size {lanes} cannot be shared out evenly over {self.size} processes"
-            raise SettingsError(what, "", f"take a multiple of {self.size}")
+            what = f"`batch_size={lanes}` cannot be divided evenly among {self.size} processes"
+            raise SettingsError(what, "", f"use a multiple of {self.size}")
         each = lanes // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 

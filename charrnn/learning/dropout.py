@@ -2,6 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 UNITS, WEIGHTS = 0, 1  # what is dropped
 
@@ -17,3 +19,19 @@ def dropout_mask(
     generator = np.random.default_rng([seed, step, layer, what])
     kept = generator.integers(2**16, size=(rows, columns), dtype=np.uint16) >= round(rate * 2**16)
     return kept * np.float32(1 / (1 - rate))
+
+
+def mask_on(
+    device: torch.device, rows: int, columns: int, rate: float, *, seed: int, step: int, layer: int, what: int
+) -> Tensor:
+    """Such a mask where it is needed: on a CPU drawn by NumPy, on a GPU there, from a key made of the same numbers.
+
+    torch draws on a GPU by Philox (Salmon et al. 2011), which counts: nothing of it has to be remembered either. The
+    two kinds of device draw different masks.
+    """
+    if device.type == "cpu":
+        return torch.from_numpy(dropout_mask(rows, columns, rate, seed=seed, step=step, layer=layer, what=what))
+    (key,) = np.random.SeedSequence([seed, step, layer, what]).generate_state(1, np.uint64) >> np.uint64(1)
+    generator = torch.Generator(device).manual_seed(int(key))
+    kept = torch.rand(rows, columns, device=device, generator=generator) >= rate
+    return kept * (1 / (1 - rate))

@@ -7,7 +7,8 @@ or evaluations. Of several processes each trains its share of the lanes, and all
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from torch.nn import functional as F
 
 from charrnn.config import CELL_GATES, RunConfig
 from charrnn.learning.distributed import ALONE, Group
-from charrnn.learning.dropout import UNITS, WEIGHTS, dropout_mask
+from charrnn.learning.dropout import UNITS, WEIGHTS, mask_on
 from charrnn.learning.optimizer import AdamW, update_average
+from charrnn.learning.passes import CapturedPass, PlainPass, why_plain
 from charrnn.learning.schedule import dropout_share, learning_rate
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN, Masks
+from charrnn.model.network import CharRNN, Masks, NetworkState
 from charrnn.text.lanes import Window
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -47,15 +49,23 @@ class Learner:
             self.network.load_weights(weights)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.replica = self.group.replicated(self.network)
-        self.parameters: list[Tensor] = list(self.network.parameters())
+        self.parameters = list(self.network.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
         self.optimizer = AdamW(self.network, config.weight_decay)
         self.state = self.network.initial_state(self.share.stop - self.share.start)
+        kind = PlainPass if why_plain(self.device, self.group.size) else CapturedPass
+        self.whole = kind(self._forward, self.parameters)
         if self.replica is not self.network:
             # After its first backward pass DDP lays its buckets out anew, and the last bits of a sum over more than two
             # processes depend on where a gradient lies in them: have that done here, so that resuming changes nothing.
             nothing = torch.zeros(1, len(self.state[0][0]), dtype=torch.int64, device=self.device)
             self.replica(nothing, self.state)[0].sum().backward()
+
+    @property
+    def path(self) -> str:
+        """How forward and backward are made, and why."""
+        why = why_plain(self.device, self.group.size)
+        return f"kernel by kernel, as {why}" if why else "captured as one CUDA graph (kernel by kernel for records)"
 
     def step(self, window: Window, index: int) -> tuple[Tensor, Tensor]:
         """Learn from one window as step `index`; returns (mean loss in nats, gradient norm before clipping).
@@ -72,19 +82,28 @@ class Learner:
         elif window.fresh.any():
             kept = self._to_device(~window.fresh[share]).to(self.state[0][0].dtype)[:, None]
             self.state = [tuple(part * kept for part in layer) for layer in self.state]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits, state = self.replica(inputs, self.state, self._masks(index, lanes, share))
-        every = window.counted is None
-        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="mean" if every else "sum")
-        if window.counted is not None:  # the mean over all processes, of which each may count another number
-            loss = loss * (self.group.size / max(1, int(window.counted.sum())))
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        masks = self._masks(index, lanes, share)
+        if window.counted is None:
+            loss, state = self.whole(inputs, wanted, self.state, masks)
+        else:  # the mean over all processes, of which each may count another number
+            each = self.group.size / max(1, int(window.counted.sum()))
+            counted = PlainPass(partial(self._forward, each=each), self.parameters)
+            loss, state = counted(inputs, wanted, self.state, masks)
         norm = self._descend(index)
         self.state = [tuple(part.detach().float() for part in layer) for layer in state]
         if lanes != self.config.batch_size:  # a batch of short records, which ends with its only window
             self.state = self.network.initial_state(self.share.stop - self.share.start)
-        return self.group.mean(loss.detach()), norm
+        return self.group.mean(loss), norm
+
+    def _forward(
+        self, inputs: Tensor, wanted: Tensor, state: NetworkState, masks: Sequence[Masks], each: float | None = None
+    ) -> tuple[Tensor, NetworkState]:
+        """The loss, a mean or `each` times the sum, and the state after the window."""
+        precision = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision, cache_enabled=False):
+            logits, state = self.replica(inputs, state, masks)
+        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="sum" if each else "mean")
+        return (loss * each if each else loss), state
 
     def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:
         """Dropout's masks of step `index`, one pair for each layer, of this process's `own` lanes."""
@@ -95,8 +114,9 @@ class Learner:
         def mask(layer: int, what: int) -> Tensor | None:
             if rates[what] == 0:
                 return None
-            drawn = dropout_mask(*shapes[what], rates[what], seed=c.seed, step=index, layer=layer, what=what)
-            return self._to_device(drawn[own] if what == UNITS else drawn)
+            where = {"seed": c.seed, "step": index, "layer": layer, "what": what}
+            drawn = mask_on(self.device, *shapes[what], rates[what], **where)
+            return drawn[own] if what == UNITS else drawn
 
         return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in range(c.layers)]
 

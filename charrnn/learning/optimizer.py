@@ -1,5 +1,7 @@
 """AdamW on the weights, and the exponential moving average of them that is evaluated, sampled and saved."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
@@ -32,11 +34,6 @@ class AdamW:
         for made in self.steps.values():
             made.fill_(steps)
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
-
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Follow the gradients."""
@@ -62,9 +59,9 @@ class AdamW:
 
 
 @torch.no_grad()
-def update_average(average: list[torch.Tensor], weights: list[torch.Tensor], *, decay: float, step: int) -> None:
+def update_average(average: Sequence[Tensor], weights: Sequence[Tensor], *, decay: float, step: int) -> None:
     """Average <- decay * average + (1 - decay) * weights.
 
     Early on the decay is smaller, (1 + step) / (10 + step), so that the random start is soon forgotten.
     """
-    torch._foreach_lerp_(average, weights, 1 - min(decay, (1 + step) / (10 + step)))
+    torch._foreach_lerp_(list(average), list(weights), 1 - min(decay, (1 + step) / (10 + step)))

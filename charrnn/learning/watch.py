@@ -19,7 +19,6 @@ from charrnn.learning.distributed import ALONE, Group
 from charrnn.model.network import CharRNN
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.corpus import Corpus
-from charrnn.text.records import borders, nearest_end
 from charrnn.text.vocabulary import Ids
 
 SAMPLE = Sampling(length=200, temperature=0.8)
@@ -64,7 +63,7 @@ def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus, temperatu
     """
     light = NumpyNetwork(config, len(corpus.vocabulary), network.weights())
     asked = questions(corpus)
-    records = corpus.vocabulary.answer is not None
+    records = corpus.vocabulary.layout.answers
     sampling = replace(SAMPLE, temperature=SAMPLE.temperature * temperature, records=records)
     written = [b""] * len(asked)
     for piece in generate(light, corpus.vocabulary, [Request(ids, SAMPLE_SEED) for ids in asked], sampling):
@@ -75,9 +74,5 @@ def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus, temperatu
 
 def questions(corpus: Corpus) -> list[Ids]:
     """What a live sample continues: nothing, or the first questions that were held out."""
-    ids, v = corpus.validation if len(corpus.validation) else corpus.train, corpus.vocabulary
-    if v.end_id is None or v.answer_id is None:
-        return [ids[:0]]
-    found = borders(ids[: nearest_end(ids, v.end_id, ASKED * SAMPLE.length) + 1], v.end_id, v.answer_id)
-    places = zip(found.first[:ASKED].tolist(), found.asked[:ASKED].tolist(), strict=True)
-    return [ids[first + 1 : answer + 1] for first, answer in places]
+    ids = corpus.validation if len(corpus.validation) else corpus.train
+    return corpus.vocabulary.layout.questions(ids, ASKED, ASKED * SAMPLE.length)

@@ -6,13 +6,17 @@ initial weights, and a state that goes in and comes out. A new cell is one class
 function. torch keeps one bias for the input product and one for the recurrent product; b below is their sum.
 """
 
-from typing import ClassVar
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from charrnn.model.gru_window import GRUWindow
 
+# Masked or cast, they never are; cuDNN's copy of them is measured with everything else.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 State = tuple[Tensor, ...]  # of one layer: (h,) or (h, c), each (B, H)
 _ONE_LAYER = (
     True,
@@ -38,7 +42,7 @@ class Elman(nn.RNN):
 
     def unroll(self, inputs: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
-        outputs, h = torch.rnn_tanh(inputs, state[0][None], weights(self, mask), *_ONE_LAYER)
+        outputs, h = fused(torch.rnn_tanh, inputs, [state[0][None]], weights(self, mask))
         return outputs, (h[0],)
 
 
@@ -65,7 +69,7 @@ class LSTM(nn.LSTM):
 
     def unroll(self, inputs: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
-        outputs, h, c = torch.lstm(inputs, (state[0][None], state[1][None]), weights(self, mask), *_ONE_LAYER)
+        outputs, h, c = fused(torch.lstm, inputs, [part[None] for part in state], weights(self, mask))
         return outputs, (h[0], c[0])
 
 
@@ -90,14 +94,34 @@ class GRU(nn.GRU):
     def unroll(self, inputs: Tensor, state: State, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """Run over `inputs` (T, B, E) from `state`; returns all h_t (T, B, H) and the last state."""
         if inputs.device.type != "cpu":
-            outputs, h = torch.gru(inputs, state[0][None], weights(self, mask), *_ONE_LAYER)
+            outputs, h = fused(torch.gru, inputs, [state[0][None]], weights(self, mask))
             return outputs, (h[0],)
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else inputs.dtype
-        window: Tensor = GRUWindow.apply(inputs.to(dtype), state[0], *weights(self, mask))  # type: ignore[no-untyped-call]
+        window: Tensor = GRUWindow.apply(inputs.to(asked_dtype(inputs)), state[0], *weights(self, mask))  # type: ignore[no-untyped-call]
         return window, (window[-1],)
 
 
 CELLS: dict[str, type[Elman] | type[LSTM] | type[GRU]] = {"rnn": Elman, "lstm": LSTM, "gru": GRU}
+
+
+def asked_dtype(inputs: Tensor) -> torch.dtype:
+    """What autocast asks for where `inputs` are; without it, what they are in."""
+    device = inputs.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
+
+
+def fused(kernel: Callable[..., Any], inputs: Tensor, state: list[Tensor], parameters: list[Tensor]) -> Any:
+    """One of torch's fused recurrences over a window, in the precision that autocast asks for.
+
+    On CUDA autocast itself would compute any of them in float16, whatever it is told (torch's AutocastRNN.cpp), where
+    the gradients by hidden states vanish; so there everything is cast here.
+    """
+    if inputs.device.type != "cuda":
+        return kernel(inputs, state if kernel is torch.lstm else state[0], parameters, *_ONE_LAYER)
+    dtype = asked_dtype(inputs)
+    inputs, *rest = (tensor.to(dtype) for tensor in (inputs, *state, *parameters))
+    state, parameters = rest[: len(state)], rest[len(state) :]
+    with torch.autocast("cuda", enabled=False):
+        return kernel(inputs, state if kernel is torch.lstm else state[0], parameters, *_ONE_LAYER)
 
 
 def weights(cell: nn.RNNBase, mask: Tensor | None) -> list[Tensor]:

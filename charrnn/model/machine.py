@@ -2,24 +2,24 @@
 
 import contextlib
 import ctypes
-import math
 import re
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from charrnn.config import CELL_GATES
 from charrnn.errors import SettingsError
 from charrnn.model.cells import CELLS
+from charrnn.model.graph import captured
 
-_STEPS, _SECONDS, _BEHIND = 16, 0.25, 3  # of a measurement; how many times slower is hopeless
+_STEPS, _GPU_STEPS, _SECONDS = 16, 128, 0.25  # of a measurement
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
 
@@ -63,7 +63,7 @@ def usable_device(device: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         present = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
         raise SettingsError(
-            f"--device {device} cannot be used here", "", f"choose from {', '.join(present)}"
+            f"`device={device}` cannot be used here", "", f"choose from {', '.join(present)}"
         ) from error
     return device
 
@@ -89,30 +89,27 @@ def precisions(device: str, cell: str) -> list[str]:
 def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: LayerShape) -> dict[str, float]:
     """Floating-point operations a second of such a layer as it learns, in each of the precisions `wanted`.
 
-    Each is measured for a quarter of a second, in turns, so that what else the machine does slows all of them; one that
-    is far behind is measured once. Nothing is concluded from what a processor says of itself: one with instructions for
+    Each is measured for a quarter of a second, in turns, and the quickest pass counts, as what else the machine does
+    only slows. Nothing is concluded from what a processor says of itself: one with instructions for
     bfloat16 but without tiles of matrices (AMX) is faster in float32.
     """
     set_up_process(threads)
     layer = CELLS[shape.cell](shape.inputs, shape.hidden).to(device)
-    window = torch.randn(_STEPS, shape.lanes, shape.inputs, device=device)
+    steps = _STEPS if torch.device(device).type == "cpu" else _GPU_STEPS
+    window = torch.randn(steps, shape.lanes, shape.inputs, device=device)
     zeros = torch.zeros(shape.lanes, shape.hidden, device=device)
     state = (zeros,) * len(layer.state_names)
     times: dict[str, list[float]] = {precision: [] for precision in wanted}
     going = list(wanted)
+    passes = {precision: _pass(layer, window, state, precision) for precision in wanted}
     while going:
         for precision in going:
             began = time.monotonic()
-            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
-                outputs, _ = layer.unroll(window, state)
-            torch.autograd.grad(outputs.float().sum(), list(layer.parameters()))[0].sum().item()
+            passes[precision]()
             times[precision].append(time.monotonic() - began)
-        least = min(min(taken[1:], default=math.inf) for taken in times.values())  # the first also sets things up
-        going = [
-            p for p in going if len(times[p]) < 3 or (sum(times[p]) < _SECONDS and min(times[p]) < _BEHIND * least)
-        ]
-    work = 6 * CELL_GATES[shape.cell] * shape.hidden * (shape.inputs + shape.hidden) * shape.lanes * _STEPS
-    return {precision: work / statistics.median(taken[1:]) for precision, taken in times.items()}
+        going = [precision for precision in going if len(times[precision]) < 4 or sum(times[precision]) < _SECONDS]
+    work = 6 * CELL_GATES[shape.cell] * shape.hidden * (shape.inputs + shape.hidden) * shape.lanes * steps
+    return {precision: work / min(taken[1:]) for precision, taken in times.items()}  # the first also sets things up
 
 
 Speeds = Callable[[str, Sequence[str], int, LayerShape], Mapping[str, float]]  # `training_speeds`, or what it found
@@ -143,11 +140,25 @@ class Machine:
     def best_precision(self, hidden: int, inputs: int, lanes: int) -> tuple[str, str]:
         """(precision, why) for such a layer."""
         if len(self.wanted) == 1:
-            return self.wanted[0], f"this machine computes a {self.cell} in no other"
+            return self.wanted[0], f"the only one in which this machine runs a {self.cell}"
         found = dict(self.measured(hidden, inputs, lanes))
         fastest = max(found, key=lambda precision: found[precision] / (MARGIN if precision != "float32" else 1))
-        speeds = " and ".join(f"{speed / 1e9:,.0f} in {precision}" for precision, speed in found.items())
-        return fastest, f"measured, such a layer makes {speeds} (billions of operations a second)"
+        speeds = ", ".join(f"{precision} {speed / 1e9:,.0f}" for precision, speed in found.items())
+        return fastest, f"measured on such a layer, in billions of operations per second: {speeds}"
+
+
+def _pass(layer: Any, window: Tensor, state: tuple[Tensor, ...], precision: str) -> Callable[[], object]:
+    """Forward and backward through a layer, waited for; on a GPU captured, as training does it."""
+
+    def work() -> Tensor:
+        with torch.autocast(window.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+            outputs, _ = layer.unroll(window, state)
+        return torch.autograd.grad(outputs.float().sum(), list(layer.parameters()))[0].sum()
+
+    if window.device.type != "cuda":
+        return lambda: work().item()
+    replay, result = captured(work)
+    return lambda: (replay(), result.item())
 
 
 def check_precision(device: str, precision: str, cell: str) -> None:
@@ -157,8 +168,8 @@ def check_precision(device: str, precision: str, cell: str) -> None:
         SettingsError: `cell` does not run there in `precision`.
     """
     if not computes(device, precision, cell):
-        what, why = f"--precision {precision} cannot be used here", f"this machine has no {cell} in it"
-        raise SettingsError(what, why, "leave it away, or use --precision float32")
+        what, why = f"`precision={precision}` cannot be used here", f"this machine cannot run a {cell} in it"
+        raise SettingsError(what, why, "leave it out", "use `precision=float32`")
 
 
 def computes(device: str, precision: str, cell: str) -> bool:

@@ -20,6 +20,7 @@ Array = npt.NDArray[np.float32]
 State = tuple[Array, ...]  # of one layer: (h,) or (h, c), each (B, H)
 NetworkState = list[State]
 _NORM_EPSILON = np.float32(1e-5)  # torch's LayerNorm
+_small = np.errstate(under="ignore")  # gates and logits may be too small for a float, whatever numpy is told to raise
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 
 
@@ -118,15 +119,18 @@ class NumpyNetwork:
         kept = (rows >= 0).astype(np.float32)[:, None]
         return [tuple(part[rows] * kept for part in layer) for layer in state]
 
+    @_small
     def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
         """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
         x, after = self._recur(ids, state)
         return self._head(x)[0] + self._head_bias, after
 
+    @_small
     def advance(self, ids: npt.NDArray[np.int64], state: NetworkState) -> NetworkState:
         """The state that `step` gives, without asking what comes next: with many symbols, that is most of the work."""
         return self._recur(ids, state)[1]
 
+    @_small
     def surprisal(
         self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:

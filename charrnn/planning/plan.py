@@ -67,7 +67,10 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
     values["steps"] = _length(choices, wish, windows, cost, seconds_left)
     number = evaluations(cost, values["steps"])
     if wish.get("warmup") is None:
-        values["warmup"], choices.reasons["warmup"] = min(100, values["steps"] // 10), "a tenth, at most 100 steps"
+        values["warmup"], choices.reasons["warmup"] = (
+            min(100, values["steps"] // 10),
+            "a tenth of all steps, at most 100",
+        )
     each = math.ceil(values["steps"] / number)
     values["eval_every"] = _in_steps(wish.get("eval_every"), cost, each)
     values["sample_every"] = _in_steps(wish.get("sample_every"), cost, values["eval_every"])
@@ -123,9 +126,9 @@ def _length(choices: Choices, wish: Wish, windows: int, cost: Cost | None, secon
     every = None if asked is None else _in_steps(asked, cost, 1)
     fit = _bounded(fitting(cost, seconds_left if timed else DEFAULT_SECONDS, every))
     if timed:
-        choices.reasons["steps"] = f"what fits into --time at {1000 * cost.step:.1f} ms a step"
+        choices.reasons["steps"] = f"what fits into the time given, at {1000 * cost.step:.1f} ms per step"
         return fit
-    cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; --time 10m learns longer"
+    cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; `time=10m` trains longer"
     choices.reasons["steps"] = cap
     return min(fit, _bounded(choices.epochs * windows))
 

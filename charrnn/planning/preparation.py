@@ -1,6 +1,6 @@
 """What a new run will be, before its first step: its text, everything chosen for it, and how long it takes.
 
-A `Request` is one call of `train`; a `Preparation` is all that `--dry-run` can say of it. Nothing is written here. With
+A `Request` is one call of `train`; a `Preparation` is all that a dry run can say of it. Nothing is written here. With
 several processes each reads the text, rank 0 chooses and plans, and all must have read the same.
 """
 
@@ -112,17 +112,17 @@ def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) ->
     prepared = Preparation(corpus, choices, config, cost, notices, source, peak_memory())
     if prepared.parameters > HEAVY * len(corpus.train):
         each = prepared.parameters // len(corpus.train)
-        what = f"warning: {each:,} weights for each of {len(corpus.train):,} training symbols"
-        notices.append(f"{what}: such a network learns the text by heart; more text or a lower --hidden helps")
+        what = f"warning: {each:,} weights for each of the {len(corpus.train):,} symbols of the training set"
+        notices.append(f"{what}: such a network memorises its text; more text or a smaller `hidden` helps")
     return prepared
 
 
 def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, list[str], Checkpoint | None]:
     wish = request.wish
     if not wish.get("corpus"):
-        raise SettingsError("no CORPUS given", "", "name a text, as in: charrnn train corpus.txt")
+        raise SettingsError("no text to train on", "", "name one, as in: charrnn train corpus.txt")
     if "-" in wish.get("corpus") and group.size > 1:
-        raise SettingsError("- cannot be read by several processes", "", "write the text to a file first")
+        raise SettingsError("several processes cannot share standard input", "", "write the text to a file first")
     source = read_checkpoint(find_model(request.init_from, request.checkpoints)) if request.init_from else None
     if source:
         adopt_network(wish, source.config)
@@ -136,15 +136,15 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
 def flattered(corpus: Corpus, part: str) -> str | None:
     """What to say of a held-out part of which some stands in the training part too."""
     found, of = duplicates(corpus.train, corpus.part(part), corpus.vocabulary)
-    what = "records" if corpus.vocabulary.end is not None else f"passages of {SPAN} symbols"
-    share = f"{found:,} of {of:,} {what} in the {part} part" if found else None
-    return share and f"{share} stand in the training part too: its score flatters"
+    what = "records" if corpus.vocabulary.layout.records else f"passages of {SPAN} symbols"
+    share = f"{found:,} of {of:,} {what} in the {part} set" if found else None
+    return share and f"{share} also occur in the training set: its score is too optimistic"
 
 
 def _check_same_text(corpus: Corpus, fingerprint: str) -> None:
     if corpus.fingerprint != fingerprint:
         what = f"the text on {platform.node()} is not the one that the first process reads"
-        raise DataError(what, "all processes of a run learn the same", "copy it to every machine")
+        raise DataError(what, "all processes of a run must train on the same text", "copy it to every machine")
 
 
 def corpus_of(

@@ -27,7 +27,7 @@ HEAVY = 50  # weights for each training symbol that are worth a warning
 class Size:
     """Settings for texts of at least `symbols` training symbols, in runs that learn from at least `learnt`.
 
-    A run that reads its text ten times learns from ten times its symbols.
+    A run of ten epochs learns from ten times its symbols.
     """
 
     symbols: int
@@ -40,7 +40,7 @@ class Size:
     weight_drop: float
     dropout_start: float
     learning_rate: float
-    epochs: float  # more readings than this only learn the text by heart
+    epochs: float  # more epochs than this only memorise the text
 
     def shape(self, on_gpu: bool) -> tuple[int, int]:
         """Lanes and steps of a window."""
@@ -55,6 +55,7 @@ class Size:
 SIZES = (
     Size(3_000_000, 600_000, 512, 64, 32, 64, 0.1, 0.0, 0.0, 7e-3, 20),
     Size(3_000_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
+    Size(500_000, 70_000_000, 1024, 128, 64, 64, 0.7, 0.6, 0.2, 4e-3, 75),
     Size(500_000, 33_000_000, 768, 64, 64, 64, 0.65, 0.5, 0.0, 5e-3, 50),
     Size(500_000, 10_000_000, 768, 64, 64, 64, 0.7, 0.5, 0.0, 6e-3, 40),
     Size(500_000, 5_000_000, 512, 64, 32, 64, 0.5, 0.0, 0.0, 7e-3, 20),
@@ -79,7 +80,7 @@ def size_for(
     `speed` is measured only where the table depends on it.
     """
     most = max(size.symbols for size in SIZES if symbols >= size.symbols)
-    rows, why = [size for size in SIZES if size.symbols == most], f"for {symbols:,} training symbols"
+    rows, why = [size for size in SIZES if size.symbols == most], f"for a training set of {symbols:,} symbols"
     if len(rows) == 1:
         return rows[0], why
     if wish.get("epochs") is not None:
@@ -92,7 +93,7 @@ def size_for(
         work = speed() * (wish.get("time") or DEFAULT_SECONDS)
         learnt = [work / size.work(vocabulary) for size in rows]
     found, size = next((found, size) for found, size in zip(learnt, rows, strict=True) if found >= size.learnt)
-    return size, f"{why} and time for {found / symbols:.2g} readings"
+    return size, f"{why} and time for {found / symbols:.2g} epochs"
 
 
 @dataclass
@@ -123,8 +124,8 @@ class Choices:
 def why_held_out(wish: Wish, share: float) -> str:
     """Why `share` of the text is held out."""
     if wish.get("validation"):
-        return "there is a text of its own to validate on"
-    return "a tenth" if share else "the text is too small to hold any out"
+        return "there is a validation text of its own"
+    return "a tenth" if share else "the text is too small to hold anything out"
 
 
 def choose_settings(
@@ -135,7 +136,7 @@ def choose_settings(
     `speeds` measures a single process.
     """
     train, chosen = len(corpus.train), Choices()
-    device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest one present"))
+    device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest available"))
     threads = chosen.choose(wish, "threads", *usable_cores(torch.get_num_threads()))
     asked, cell = wish.get("precision"), wish.get("cell") or RunConfig.model_fields["cell"].default
     if asked not in (None, "auto"):
@@ -146,14 +147,14 @@ def choose_settings(
     chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":
-        words = f"{sum(len(symbol) > 1 for symbol in corpus.vocabulary.symbols):,} words; others are spelled"
+        words = f"{sum(len(symbol) > 1 for symbol in corpus.vocabulary.symbols):,} words; all others are spelled out"
         chosen.choose(wish, "min_count", corpus.min_count, words)
-    chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones at equal time")
+    chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones in the same time")
     for key in ("hidden", "embedding", "dropout", "learning_rate"):
         chosen.choose(wish, key, getattr(size, key), why)
     drop, start, because = size.weight_drop, size.dropout_start, why
     if wish.get("dropout") is not None:
-        drop, start, because = 0.0, 1.0, "as --dropout alone says"
+        drop, start, because = 0.0, 1.0, "only `dropout` was asked for"
     chosen.choose(wish, "weight_drop", drop, because)
     chosen.choose(wish, "dropout_start", start, because)
     lanes, window = size.shape(on_gpu)
@@ -169,7 +170,7 @@ def choose_settings(
         chosen.values["precision"] = asked
     if (lanes, window) != fits:
         shrunk = "{} x {}".format(*fits)
-        chosen.reasons["batch_size"] = f"shrunk to {shrunk}: the text has only {train:,} training symbols"
+        chosen.reasons["batch_size"] = f"shrunk to {shrunk}: the training set has only {train:,} symbols"
     chosen.values |= {
         key: value for key, value in wish.values.items() if key in RunConfig.model_fields and key not in chosen.values
     }

@@ -27,10 +27,10 @@ def adopt_network(wish: Wish, config: ModelConfig) -> None:
     for key in SHAPE:
         asked, has = wish.get(key), getattr(config, key)
         if asked is not None and asked != has:
-            flag = f"--{key.replace('_', '-')}"
-            raise SettingsError(f"{flag} {asked} differs from the model's {has}", "--init-from keeps the network", "")
+            what = f"`{key}={asked}` differs from the model's {has}"
+            raise SettingsError(what, "fine-tuning keeps the network of the model it starts from", "leave it out")
         wish.values[key] = has
-        wish.sources.setdefault(key, "the model of --init-from")
+        wish.sources.setdefault(key, "the model that it starts from")
 
 
 def adapted_weights(
@@ -58,4 +58,4 @@ def adapted_weights(
         grown[:, new] = weights[name][:, old]
         weights[name] = grown
     added, gone = len(vocabulary) - len(known), len(source.vocabulary) - len(known)
-    return weights, f"kept the weights of {len(known)} symbols, added {added} new ones, left out {gone} unused ones"
+    return weights, f"kept the weights of {len(known)} symbols, added {added} new ones, dropped {gone} unused ones"

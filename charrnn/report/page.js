@@ -38,7 +38,7 @@ function surprisal(box, symbols) {
     here = place;
     marks[here].classList.add("here");
     const [text, bits, ...likeliest] = symbols[here];
-    const found = bits === null ? "does not count" : `${bits.toFixed(2)} bits`;
+    const found = bits === null ? "not scored" : `${bits.toFixed(2)} bits`;
     const table = element("table");
     for (let k = 0; k < likeliest.length; k += 2) {
       const row = table.insertRow();

@@ -117,8 +117,9 @@ def reach(accounts: Sequence[Account]) -> str:
     ends = [f"{inert(line.name)}: {line.points[-1][1]:.2g} after {len(line.points)} steps" for line in lines]
     derivative = "&#8214;&#8706;L<sub>t</sub>/&#8706;s<sub>t-k</sub>&#8214;"
     return f"""<h3>Gradients</h3>
-<p>How much of the loss's gradient reaches the state <i>k</i> steps back, {derivative}, measured on this network and
-averaged over places of the text; one step back is 1. What falls towards nothing vanishes, what rises explodes.
+<p>How much of the gradient of the loss reaches the state <i>k</i> steps back, {derivative}, measured on this network
+and averaged over the text; one step back is 1. A curve that falls to zero is a vanishing gradient, one that rises an
+exploding one.
 {"; ".join(ends)}.</p>
 <figure class="scroll">{svg(chart)}</figure>"""
 

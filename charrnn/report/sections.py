@@ -50,10 +50,10 @@ def ladder(account: Account) -> str:
     for rung in account.rungs:
         score = "" if rung.bits_per_char is None else f", {rung.bits_per_char:.4f} bits per character"
         lines.append(f"<li><h4>step {rung.step:,}{score}</h4>{pre(inert(rung.text))}</li>")
-    left_out = f" {account.left_out:,} others are left out." if account.left_out else ""
+    left_out = f" {account.left_out:,} others are not shown." if account.left_out else ""
     slider = f'<input type="range" min="0" max="{len(lines) - 1}" value="0" aria-label="evaluation"><output></output>'
-    return f"""<section class="ladder"><h3>The ladder</h3>
-<p>What it wrote while it learnt: each time the same prompt and the same seed; only the training goes on.{left_out}</p>
+    return f"""<section class="ladder"><h3>Samples during training</h3>
+<p>Samples from each evaluation during training, always with the same prompt and the same random seed.{left_out}</p>
 <div class="controls">{slider}</div>
 <ol class="rungs">{"".join(lines)}</ol></section>"""
 
@@ -71,8 +71,8 @@ def surprisal(account: Account, place: int) -> str:
     scale = " ".join(f'<i class="swatch s{step}"></i> {step}' for step in range(STEPS + 1))
     identity = f"passage-{place}"
     return f"""<section class="surprisal" data-of="{identity}"><h3>Surprise</h3>
-<p>{inert(account.where)}: {len(marks):,} symbols, each coloured by the bits that it cost. Hover, tap or use the arrow
-keys to see what the network held for likeliest in its place.</p>
+<p>{inert(account.where)}: {len(marks):,} symbols, each coloured by how many bits it cost. Hover, tap or use the arrow
+keys to see what the network expected in its place.</p>
 <p class="scale">bits, at least: {scale}</p>
 {pre("".join(marks))}<div class="panel"></div>{data(identity, found)}</section>"""
 
@@ -83,7 +83,7 @@ def _floored(share: float) -> float:
 
 
 def _alternatives(symbol: Symbol) -> str:
-    bits = "does not count" if symbol.bits is None else f"{symbol.bits:.2f} bits"
+    bits = "not scored" if symbol.bits is None else f"{symbol.bits:.2f} bits"
     return f"{bits}; {', '.join(f'{named(name)} {share:.1%}' for name, share in symbol.likeliest)}"
 
 
@@ -104,9 +104,9 @@ def cells(account: Account, place: int) -> str:
     live, identity = "".join(f'<i class="u7">{laid(symbol.text)}</i>' for symbol in symbols), f"cells-{place}"
     picker = f'<label>any unit <input type="number" min="1" max="{len(levels)}" value="1"></label>'
     scale = " ".join(f'<i class="swatch u{level}"></i>' for level in "0123456789abcde")
-    return f"""<section class="cells" data-of="{identity}"><h3>Cells</h3>
-<p>{inert(found.what)} Below, the first {length:,} symbols of the passage, coloured by what one unit is after reading
-each. A unit's meaning was found on one half of a text, its correlation r with it measured on the other.</p>
+    return f"""<section class="cells" data-of="{identity}"><h3>Hidden units</h3>
+<p>{inert(found.what)} Below are the first {length:,} symbols of the passage, coloured by the activation of one unit
+after each. What a unit stands for was found on one half of a text; the correlation r was measured on the other.</p>
 <p class="scale">-1 {scale} 1</p>
 <div class="static">{"".join(still)}</div><div class="controls">{"".join(buttons)}{picker}</div>
 <figure class="live"><figcaption></figcaption>{pre(live)}</figure>
@@ -130,12 +130,13 @@ def copying(account: Account) -> str:
     if found is None:
         return ""
     before, copied, after = map(inert, found.sample)
-    rows = [row("longest copied span, symbols", *(number(f"{length:,}") for length in found.longest))]
+    rows = [row("longest copied span, in symbols", *(number(f"{length:,}") for length in found.longest))]
     for size, shares in found.shares.items():
         numbers = (number("-" if share is None else f"{share:.1%}") for share in shares)
-        rows.append(row(f"{size}-grams that stand there", *numbers))
+        rows.append(row(f"{size}-grams found in the training set", *numbers))
     return f"""<section class="copying"><h3>Novelty</h3>
-<p>{inert(found.how)} How much of it stands in the training text, beside as much held-out text, which nobody copied.</p>
+<p>{inert(found.how)} How much of it is copied from the training set, next to the same amount of held-out
+text, which was never seen.</p>
 {table(rows, ["", "sample#", "held-out text#"])}
 <p class="scale">The sample, its longest copied span <mark>marked</mark>:</p>
 {pre(f"{before}<mark>{copied}</mark>{after}")}</section>"""

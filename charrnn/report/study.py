@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from charrnn.errors import DataError, MissingInputError
 from charrnn.evaluation.alternatives import read
 from charrnn.evaluation.baselines import KNOWING, baselines
 from charrnn.evaluation.gradients import reach
+from charrnn.evaluation.held_out import watched
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.properties import texts_of
 from charrnn.evaluation.score import charged
@@ -27,7 +27,7 @@ from charrnn.evaluation.units import activations, meanings
 from charrnn.generation.sample import Sampling
 from charrnn.language_model import LanguageModel
 from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
-from charrnn.report.curves import curves, number
+from charrnn.report.curves import SYMBOLS, curves, number
 from charrnn.runs.record import METRICS, RunRecord
 from charrnn.text.corpus import Corpus, recorded_corpus
 from charrnn.text.vocabulary import Ids, Vocabulary
@@ -41,9 +41,9 @@ SAMPLE = Sampling(length=2000, temperature=0.8)
 SEED = 1
 SEARCHED = 1 << 24  # symbols of the training text, for what is copied: a quarter of a second each million
 SHOWN = {  # of a cell, by its name
-    "lstm": "Of each unit tanh(c), its memory.",
-    "gru": "Of each unit h, its memory and its output.",
-    "rnn": "Of each unit h.",
+    "lstm": "Shown of each unit: tanh(c), its memory.",
+    "gru": "Shown of each unit: h, its memory and its output.",
+    "rnn": "Shown of each unit: h.",
 }
 NAMED = 5  # places of a text
 LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, from -1 to 1
@@ -55,7 +55,7 @@ def study(model: LanguageModel, cache: Path | None = None) -> Account:
     try:
         corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, cache)
     except (MissingInputError, DataError) as error:
-        notice = f"The text that it learnt was not found, and what needs it is left out: {error}."
+        notice = f"The text that it was trained on was not found, so what needs that text is missing here: {error}."
         return replace(account, notices=(*account.notices, notice))
     return with_text(account, model, corpus)
 
@@ -64,7 +64,11 @@ def recorded(model: LanguageModel) -> Account:
     """What the model's file and its run's record say."""
     c, folder = model.checkpoint, model.path.parent
     events = RunRecord(folder).read()
-    notices = () if events else (f"There is no {METRICS} beside the model: no curves, and no ladder.",)
+    notices = (
+        ()
+        if events
+        else (f"There is no {METRICS} beside the model, so there are no learning curves and no samples from training.",)
+    )
     nats = c.progress.validation_nats
     return Account(
         name=folder.resolve().name if events or model.path.name == "best.safetensors" else model.path.stem,
@@ -85,18 +89,18 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
     yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {c.parameters:,} parameters"
     more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
-    yield "learnt", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
-    sizes = f"{corpus.train_symbols:,} training, {corpus.validation_symbols:,} validation"
-    yield "symbols", sizes + (f", {corpus.test_symbols:,} test" if corpus.test_symbols else "")
-    yield "vocabulary", f"{len(c.vocabulary):,} {c.vocabulary.unit}s"
+    yield "text", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more
+    sizes = f"{corpus.train_symbols:,} to train on, {corpus.validation_symbols:,} to validate on"
+    yield "symbols", sizes + (f", {corpus.test_symbols:,} to test on" if corpus.test_symbols else "")
+    yield "vocabulary", f"{len(c.vocabulary):,} {SYMBOLS[c.vocabulary.unit]}s"
     yield (
         "trained",
         f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:,.0f} s on {config.device}",
     )
     if p.validation_nats is not None:
         yield (
-            "reached",
-            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per character, held out",
+            "validation",
+            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per character",
         )
     yield "made with", ", ".join(f"{key} {value}" for key, value in (c.made_with or {}).items())
 
@@ -114,23 +118,21 @@ def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account
     part, split = (corpus.validation, "held-out") if len(corpus.validation) > 1 else (corpus.train, "training")
     v = model.vocabulary
     length = max(100, min(PASSAGE, PROBABILITIES // len(v)))
-    first = 1 if v.end_id is not None else beginning(part[: RUN_UP + length], v)
+    first = 1 if v.layout.records else beginning(part[: RUN_UP + length], v)
     last = min(len(part), first + length)
     return replace(
         account,
-        baselines=tuple(standing(corpus)) if split == "held-out" and v.answer is None else (),
+        baselines=tuple(standing(corpus)) if split == "held-out" and not v.layout.answers else (),
         passage=tuple(passage(model, part[:last], first)),
         where=f"From the {split} text",
         cells=cells(model, part[:STUDIED], first, last),
         reach=tuple(reached(model, part[:STUDIED])),
-        copying=copying(model, corpus) if v.answer is None else None,
+        copying=copying(model, corpus) if not v.layout.answers else None,
     )
 
 
 def standing(corpus: Corpus) -> Iterator[Baseline]:
     """What others get on the part by which the network was judged."""
-    from charrnn.evaluation.held_out import watched
-
     for name, bits in baselines(corpus.train, watched(corpus), corpus.vocabulary).items():
         yield Baseline(name, KNOWING[name], bits)
 
@@ -146,22 +148,11 @@ def beginning(ids: Ids, vocabulary: Vocabulary) -> int:
 def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
     """The symbols from `first` on, with their bits and what was likelier."""
     v = model.vocabulary
-    found = read(model.numpy_network, ids, first, len(ids), LIKELIEST, v.end_id)
+    found = read(model.networks.numpy, ids, first, len(ids), LIKELIEST, v.end_id)
     nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
-    for each, value, counts in zip(found, nats.tolist(), counted(ids, v)[first:].tolist(), strict=True):
+    for each, value, counts in zip(found, nats.tolist(), v.layout.counted(ids)[first:].tolist(), strict=True):
         likeliest = tuple((shown(v, symbol), probability) for symbol, probability in each.likeliest)
         yield Symbol(shown(v, each.symbol), value / math.log(2) if counts else None, likeliest)
-
-
-def counted(ids: Ids, vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
-    """Whether each symbol counts in a score: of questions and answers what comes after ANSWER, up to the END."""
-    if vocabulary.answer_id is None:
-        return np.ones(len(ids), dtype=bool)
-    places = np.arange(len(ids))
-    asked, ended = (
-        np.maximum.accumulate(np.where(ids == mark, places, -1)) for mark in (vocabulary.answer_id, vocabulary.end_id)
-    )
-    return np.insert(asked[:-1] > ended[:-1], 0, False)
 
 
 def shown(vocabulary: Vocabulary, symbol: int) -> str:
@@ -173,7 +164,7 @@ def shown(vocabulary: Vocabulary, symbol: int) -> str:
 
 def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
     """What every unit does in the passage, and which of them mean something."""
-    v, network, config = model.vocabulary, model.numpy_network, model.checkpoint.config
+    v, network, config = model.vocabulary, model.networks.numpy, model.checkpoint.config
     values = activations(network, ids[:last], v.end_id)[first:]
     digits = LEVELS[np.clip(np.rint((values + 1) * 7), 0, 14).astype(np.intp)].T
     found = meanings(network, ids, texts_of(v, ids), v.end_id)
@@ -183,7 +174,7 @@ def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
 
 def reached(model: LanguageModel, ids: Ids) -> list[float]:
     """How much of the gradient reaches k steps back, as a share of what reaches one step back."""
-    network = model.torch_reader.network
+    network = model.networks.torch.network
     norms = reach(network, ids, model.checkpoint.config.seq_length, end_id=model.vocabulary.end_id)
     return (norms / norms[0]).tolist() if len(norms) and norms[0] > 0 else []
 
@@ -200,5 +191,5 @@ def copying(model: LanguageModel, corpus: Corpus) -> Copying:
     shares = {n: (mine.shares.get(n), theirs.shares.get(n)) for n in range(4, 13)}
     how = f"A sample of {len(ids):,} symbols at temperature {SAMPLE.temperature:g}, seed {SEED}."
     if len(searched) < len(corpus.train):
-        how += f" It is compared with the first {len(searched):,} symbols of the training text."
+        how += f" It is compared with the first {len(searched):,} symbols of the training set."
     return Copying(how, (before, inside, after), (mine.length, theirs.length), shares)

@@ -137,7 +137,7 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
     rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
     if training and not rest:
         raise DataError(
-            f"{path} holds a model, not a run", "it has no optimiser state", "use --init-from to start from it"
+            f"{path} holds a model, not a run", "it has no optimiser state", "start a new run from it with `init_from`"
         )
     return Checkpoint(
         config=record.config,
@@ -161,7 +161,7 @@ def _verified(path: Path) -> tuple[_Record, Vocabulary, bytes]:
             size, head = os.fstat(file.fileno()).st_size, file.read(8)
             length = int.from_bytes(head, "little")
             if length > min(size - 8, _HEADER_LIMIT):
-                raise ValueError("it is cut short or not a safetensors file")
+                raise ValueError("it is truncated, or not a safetensors file")
             head += file.read(length)
             place = _digest_place(head)
             record, vocabulary = _record(head[8:], size - 8 - length)
@@ -180,7 +180,7 @@ def _verified(path: Path) -> tuple[_Record, Vocabulary, bytes]:
 def _record(header: bytes, data_size: int) -> tuple[_Record, Vocabulary]:
     """Parse a header, and hold its tensors against its own configuration and the size of what follows."""
     if header.count(b"[") + header.count(b"{") > _BRACKETS or header.count(b",") > _COMMAS:
-        raise ValueError("its header is no list of tensors")
+        raise ValueError("its header is not a list of tensors")
     entries = json.loads(header)
     record = _Record.model_validate(json.loads(entries.pop("__metadata__")["charrnn"]))
     vocabulary = _vocabulary(record.vocabulary)
@@ -197,7 +197,7 @@ def _record(header: bytes, data_size: int) -> tuple[_Record, Vocabulary]:
         if entries[name]["dtype"] != "F32" or found != shape:
             raise ValueError(f"tensor {name} is {entries[name]['dtype']} {found}, not what its configuration implies")
     if max(int(entry["data_offsets"][1]) for entry in entries.values()) != data_size:
-        raise ValueError("it is cut short, or something was added to it")
+        raise ValueError("it is truncated, or something was appended to it")
     return record, vocabulary
 
 
@@ -216,7 +216,7 @@ def _vocabulary(record: _Symbols) -> Vocabulary:
     if list(vocabulary.symbols) != sorted(set(vocabulary.symbols)) or "" in vocabulary.symbols:
         raise ValueError("its vocabulary is not sorted and distinct")
     if (record.end is not None and END not in vocabulary) or (record.answer is not None and ANSWER not in vocabulary):
-        raise ValueError("its vocabulary lacks what separates records")
+        raise ValueError("its vocabulary lacks the symbol that separates records")
     if not len(vocabulary):
         raise ValueError("its vocabulary is empty")
     if vocabulary.unit == "byte" and len(vocabulary) != 256:
@@ -226,7 +226,7 @@ def _vocabulary(record: _Symbols) -> Vocabulary:
 
 
 def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"cannot use the checkpoint {path}", why, "use another checkpoint or train again")
+    return DataError(f"cannot use the checkpoint {path}", why, "use another checkpoint, or train again")
 
 
 def _first_line(error: Exception) -> str:

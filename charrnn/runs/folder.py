@@ -53,11 +53,11 @@ class Run:
                 checkpoint = read_checkpoint(path, training=True)
                 if checkpoint.progress.step == step:
                     return checkpoint
-                warn(f"passed over a checkpoint: {path} is really of step {checkpoint.progress.step}")
+                warn(f"skipped a checkpoint: {path} is really of step {checkpoint.progress.step}")
             except CharrnnError as error:
-                warn(f"passed over a checkpoint: {error}")
+                warn(f"skipped a checkpoint: {error}")
         if found:
-            raise DataError(f"no checkpoint in {self.path} is whole", "", "restore one, or train under another name")
+            raise DataError(f"no checkpoint in {self.path} is intact", "", "restore one, or train under another name")
         return None
 
     def save(self, checkpoint: Checkpoint, keep: int = 2) -> Path:
@@ -120,7 +120,7 @@ def _owner(lock: int) -> str:
         owner = json.loads(os.pread(lock, 1 << 12, 0))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return "its owner is not known"
+        return "its owner is unknown"
 
 
 def run_folder(checkpoints: Path, name: str | None, *, stem: str, resume: bool) -> Run:
@@ -134,7 +134,9 @@ def run_folder(checkpoints: Path, name: str | None, *, stem: str, resume: bool) 
         plain = re.sub(r"[^\w.+-]+", "-", stem).encode()[:90].decode(errors="ignore").strip(".-")
         return Run(checkpoints / (plain or "run"))
     if not _plain(name):
-        raise SettingsError(f"{name!r} cannot name a run", "", "give one folder name of at most 100 characters")
+        raise SettingsError(
+            f"{name!r} cannot be the name of a run", "", "give one folder name of at most 100 characters"
+        )
     run = Run(checkpoints / name)
     if run.exists() and not resume:
         raise _taken(run)
@@ -164,12 +166,12 @@ def claimed(run: Run, *, given: bool, resume: bool = False) -> Run:
             raise writing_failed(path, error) from error
         else:
             return Run(path)
-    raise OutputError(f"{run.path} and 9,999 numbered ones are taken", "", "choose another --name")
+    raise OutputError(f"{run.path} and 9,999 numbered ones are taken", "", "choose another `name`")
 
 
 def _taken(run: Run) -> OutputError:
-    remedy = "choose another --name, or add --resume to continue it"
-    return OutputError(f"the run {run.path.name} exists in {run.path.parent}", "", remedy)
+    what = f"the run {run.path.name} exists in {run.path.parent}"
+    return OutputError(what, "", "choose another `name`", "continue it with `resume=True`")
 
 
 def _plain(name: str) -> bool:
@@ -181,21 +183,37 @@ def _plain(name: str) -> bool:
 def find_model(argument: str | None, checkpoints: Path) -> Path:
     """The checkpoint file that a file, a run's folder, a run's name, or nothing at all (the newest run) stands for.
 
+    A file or a folder that holds no checkpoint does not hide the run of its name, which a text of that name gave it.
+
     Raises:
         MissingInputError: there is none.
     """
     if argument is None:
         return _newest(checkpoints)
-    for place in (Path(argument), checkpoints / argument):
-        if os.path.isdir(place):  # noqa: PTH112 - unlike Path.is_dir, false for any unusable name
-            model = Run(place).model()
-            if model is None:
-                raise MissingInputError(f"no checkpoint in {place}", "", "train there first, or name another run")
+    places = [place for place in (Path(argument), checkpoints / argument) if os.path.lexists(place)]
+    for place in places:
+        model = Run(place).model() if os.path.isdir(place) else place  # noqa: PTH112 - false for any unusable name
+        if model is not None and _may_be_checkpoint(model):
             return model
-        if os.path.lexists(place):
-            return place
-    remedy = f"name a {SUFFIX} file, a run's folder, or a run in {checkpoints}"
-    raise MissingInputError(f"no model is called {argument}", "", remedy)
+    if not places:
+        remedy = f"name a {SUFFIX} file, a run's folder, or a run in {checkpoints}"
+        raise MissingInputError(f"no model is called {argument}", "", remedy)
+    if os.path.isdir(places[0]):  # noqa: PTH112
+        raise MissingInputError(f"no checkpoint in {places[0]}", "", "train there first, or name another run")
+    return places[0]
+
+
+def _may_be_checkpoint(path: Path) -> bool:
+    """Whether a file is called a checkpoint, or begins as one: with the length of a header, and the header."""
+    if path.suffix == SUFFIX:
+        return True
+    try:
+        if not path.is_file():  # to open a pipe would wait for its writer
+            return False
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError:
+        return False
 
 
 def _newest(checkpoints: Path) -> Path:
@@ -203,7 +221,7 @@ def _newest(checkpoints: Path) -> Path:
         files = [path for path in checkpoints.glob(f"*/*{SUFFIX}") if not path.name.startswith(".")]
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise MissingInputError(f"cannot read {checkpoints}", why, "check --checkpoints") from error
+        raise MissingInputError(f"cannot read {checkpoints}", why, "check `checkpoints`") from error
     if not files:
         raise MissingInputError(f"no model in {checkpoints}", "", "train one: charrnn train corpus.txt")
     newest = max(files, key=_age)

@@ -21,6 +21,7 @@ class Progress(BaseModel):
     sampled_step: Count | None = None
     best_nats: float | None = None
     best_step: Count | None = None
+    stale: Count = 0  # evaluations since the best score
     loss_sum: float = 0.0  # of the steps since the last reported one
     loss_count: Count = 0
     last_loss: float | None = None  # as last reported

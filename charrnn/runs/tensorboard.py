@@ -42,8 +42,8 @@ def check() -> None:
         import tensorboard.plugins.text.summary_v2
         import tensorboard.summary.writer.record_writer  # noqa: F401
     except ImportError as error:
-        remedy = "pip install 'charrnn[tensorboard]', or leave the flag away"
-        raise SettingsError("--tensorboard needs the package tensorboard", str(error).lower(), remedy) from error
+        what, remedy = "`tensorboard=True` needs the package tensorboard", "pip install 'charrnn[tensorboard]'"
+        raise SettingsError(what, str(error).lower(), remedy, "leave it out") from error
 
 
 class TensorBoard:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.text.lanes import Lanes, Window, fit
-from charrnn.text.records import Borders, borders
+from charrnn.text.layout import Borders, Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 SIMILAR = 0.9  # of the longest record of a batch
@@ -107,9 +107,10 @@ def fitting(ids: Ids, vocabulary: Vocabulary, batch_size: int, seq_length: int, 
 
     Short records do not shorten the sequence: a window of B x T symbols holds the more of them.
     """
-    if vocabulary.end_id is None:
+    layout = vocabulary.layout
+    if not isinstance(layout, Independent):
         return fit(len(ids), batch_size, seq_length, shares)
-    records = len(borders(ids, vocabulary.end_id, None))
+    records = len(layout.borders(ids))
     return min(batch_size, max(records - records % shares, 1)), seq_length
 
 
@@ -117,6 +118,7 @@ def windows_of(
     ids: Ids, vocabulary: Vocabulary, batch_size: int, seq_length: int, seed: int = 0
 ) -> Lanes | RecordBatches:
     """How a text is read in training: its records each by itself, or all of it in lanes."""
-    if vocabulary.end_id is None:
-        return Lanes(ids, batch_size, seq_length, seed)
-    return RecordBatches(ids, borders(ids, vocabulary.end_id, vocabulary.answer_id), batch_size, seq_length, seed)
+    layout = vocabulary.layout
+    if isinstance(layout, Independent):
+        return RecordBatches(ids, layout.borders(ids), batch_size, seq_length, seed)
+    return Lanes(ids, batch_size, seq_length, seed)

@@ -19,7 +19,7 @@ from charrnn.text.decoding import Decoding
 from charrnn.text.fields import fields_of
 from charrnn.text.places import STDIN
 from charrnn.text.reading import Source
-from charrnn.text.records import nearest_end, records_of
+from charrnn.text.records import records_of
 from charrnn.text.store import release
 from charrnn.text.survey import Survey, Tell
 from charrnn.text.vocabulary import END, Ids, Vocabulary
@@ -120,7 +120,7 @@ def read_corpus(
             if name is not None:
                 apart[key] = survey(replace(source, arguments=(name,), glob=None, exclude=()))
                 if apart[key].symbols < 2:
-                    raise DataError(f"{name} is too short to be a {key} part", "", "give a longer text")
+                    raise DataError(f"{name} is too short to be a {key} set", "", "give a longer text")
         if "validation" in apart or share is None:
             share = 0.1 if main.symbols >= SMALLEST_SPLIT and "validation" not in apart else 0.0
         corpus = _built(main, apart, replace(split, fraction=share), known)
@@ -135,7 +135,7 @@ def recorded_corpus(values: Mapping[str, Any], vocabulary: Vocabulary, fingerpri
         DataError: it has changed since.
     """
     if STDIN in values["corpus"]:
-        raise MissingInputError("this model learnt from standard input", "its text is gone", "name a TEXT to score")
+        raise MissingInputError("this model was trained on standard input", "its text is gone", "name a text to score")
     known = (vocabulary, fingerprint)
     return read_corpus(source_of(values), split_of(values), known=known, cache=cache)[0]
 
@@ -166,7 +166,7 @@ def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple
             whole.update(piece)
     if known and known[1] != whole.hexdigest():
         raise DataError(
-            "the corpus has changed since the model learnt it", "its fingerprint differs", "restore the text"
+            "the text has changed since the model was trained on it", "its fingerprint differs", "restore the text"
         )
     alphabet = main.alphabet
     for part in apart.values():
@@ -178,8 +178,8 @@ def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple
         _cut(ids, vocabulary, 1 - ("test" not in apart) * split.test_fraction),
     ]
     if places[0] < 2:
-        raise DataError("the training part has fewer than two symbols", "", "lower --validation-fraction")
-    overlap = vocabulary.end is not None  # the END before a part's first record is the last of the part before
+        raise DataError("the training set has fewer than two symbols", "", "lower `validation_fraction`")
+    overlap = vocabulary.layout.shared
     held_out = {"validation": ids[places[0] : places[1] + overlap], "test": ids[places[1] :]}
     held_out |= {key: part.encoded(vocabulary) for key, part in apart.items()}
     validation, test = (part if len(part) > overlap else ids[:0] for part in held_out.values())
@@ -192,7 +192,7 @@ def _vocabulary(main: Survey, alphabet: Alphabet) -> Vocabulary:
     if main.alphabet.size < 2:
         nothing = "" if main.source.records is None else END  # before the first of no records
         empty = not main.symbols or main.alphabet.example() == nothing
-        what = "the corpus is empty" if empty else f"the corpus repeats one symbol, {main.alphabet.example()!r}"
+        what = "the text is empty" if empty else f"the text repeats one symbol, {main.alphabet.example()!r}"
         raise DataError(what, "there is nothing to predict", "give a text with at least two different characters")
     records = main.source.records
     return alphabet.vocabulary(*(records.separator, records.answer) if records is not None else ())
@@ -206,10 +206,8 @@ def _cut(ids: Ids, vocabulary: Vocabulary, share: float) -> int:
     """
     if share == 1:
         return len(ids)
-    if vocabulary.end_id is not None:
-        return nearest_end(ids, vocabulary.end_id, int(len(ids) * share))
-    if vocabulary.unit != "word":
-        return int(len(ids) * share)
+    if vocabulary.unit != "word" or vocabulary.layout.records:
+        return vocabulary.layout.cut(ids, int(len(ids) * share))
     starts = range(0, len(ids), _BLOCK)
     ends = np.cumsum([vocabulary.measure(ids[start : start + _BLOCK])[0] for start in starts])
     place = int(ends[-1] * share)

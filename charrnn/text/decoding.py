@@ -5,7 +5,7 @@ A byte order mark is dropped, and one of UTF-16 or UTF-32 says how to read a tex
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from charrnn.errors import DataError, SettingsError
-from charrnn.text.likely import Likely, likely_encodings
+from charrnn.text.likely import WHOLE, Likely, likely_encodings
 from charrnn.text.packed import check_document
 from charrnn.text.visible import visible
 from charrnn.text.wide import mark_of, unmarked_wide
 
 _BEGINNING = 512  # bytes, which tell what a file is
-_EVIDENCE = 1 << 16  # bytes, by which an encoding is guessed
 _EXCERPT = 24  # characters before and behind what differs
-_OTHERWISE = "or `errors='replace'`, or `unit='byte'` to learn raw bytes"
-_REMEDY = f"pass the right `encoding`, {_OTHERWISE}"
+_RAW = "train on raw bytes with `unit=byte`"
+_OTHERWISE = ("replace what cannot be decoded with `errors=replace`", _RAW)
+_REMEDIES = ("give the right `encoding`", *_OTHERWISE)
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ def decode(
         try:
             piece = decoder.decode(chunk, final=final)
         except UnicodeDecodeError as error:
-            remedy = _advice(name, error.object, coming) if advise else _REMEDY
-            raise place.undecodable(error, chunk, remedy) from error
+            remedies = _advice(name, error.object, coming) if advise else _REMEDIES
+            raise place.undecodable(error, chunk, remedies) from error
         except UnicodeError as error:
-            raise DataError(f"{name} is not {encoding}", str(error), _REMEDY) from error
+            raise DataError(f"{name} is not {encoding}", str(error), *_REMEDIES) from error
         if "\0" in piece:
             if advise:
                 _check_wide(name, chunk)
@@ -107,21 +107,21 @@ def _is_utf8(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
-def _advice(name: str, undecodable: bytes, coming: Iterator[bytes]) -> str:
+def _advice(name: str, undecodable: bytes, coming: Iterator[bytes]) -> tuple[str, ...]:
     """What to do about bytes that are not UTF-8, where all before them was."""
     evidence = undecodable
-    while len(evidence) < _EVIDENCE and (chunk := next(coming, b"")):
+    while len(evidence) < WHOLE and (chunk := next(coming, b"")):
         evidence += chunk
     _check_wide(name, evidence)
     likely = likely_encodings(evidence)
     if not likely:
-        return _REMEDY
+        return _REMEDIES
     first = likely[0].encoding
     if likely[0].clear:
-        return f"it looks like {first}: pass `encoding='{first}'`, {_OTHERWISE}"
+        return f"it looks like {first}: give `encoding={first}`", *_OTHERWISE
     *others, last = [f"{each.encoding} ({line!r})" for each, line in zip(likely, _excerpts(likely), strict=True)]
     named = f"{', '.join(others)} or {last}" if others else last
-    return f"it may be {named}: pass the `encoding` that reads right, {_OTHERWISE}"
+    return f"it may be {named}: give the `encoding` that reads right", *_OTHERWISE
 
 
 def _check_wide(name: str, evidence: bytes) -> None:
@@ -129,7 +129,7 @@ def _check_wide(name: str, evidence: bytes) -> None:
     wide = unmarked_wide(evidence)
     if wide:
         why = f"it is probably {wide[:6].upper()} without a byte order mark"
-        raise DataError(f"{name} is not utf-8", why, f"pass `encoding='{wide}'`, or `unit='byte'` to learn raw bytes")
+        raise DataError(f"{name} is not utf-8", why, f"give `encoding={wide}`", _RAW)
 
 
 def _excerpts(likely: list[Likely]) -> list[str]:
@@ -139,7 +139,7 @@ def _excerpts(likely: list[Likely]) -> list[str]:
         place = next((place for place, character in enumerate(lines[0]) if not character.isascii()), 0)
     else:
         place = next((place for place, these in enumerate(zip(*lines, strict=False)) if len(set(these)) > 1), 0)
-    return [visible(line[max(0, place - _EXCERPT) : place + _EXCERPT].strip()) for line in lines]
+    return [visible(line[max(0, place - _EXCERPT) : place + _EXCERPT].strip()).replace("`", "'") for line in lines]
 
 
 MARKED = "a byte order mark"  # a notice that is counted, not shown one by one
@@ -164,11 +164,11 @@ class _Place:
     def binary(self, piece: str) -> DataError:
         """A NUL says that it is no text."""
         why = f"NUL at character {self.characters + piece.index(chr(0))}"
-        return DataError(f"{self.name} is a binary file", why, "pass `unit='byte'` to learn raw bytes")
+        return DataError(f"{self.name} is a binary file", why, "name a text file", _RAW)
 
-    def undecodable(self, error: UnicodeDecodeError, chunk: bytes, remedy: str) -> DataError:
+    def undecodable(self, error: UnicodeDecodeError, chunk: bytes, remedies: Sequence[str]) -> DataError:
         """Where the decoder failed at; it had kept some bytes of the chunk before."""
         kept = len(error.object) - len(chunk)
         line = self.lines - error.object.count(b"\n", 0, kept) + error.object.count(b"\n", 0, error.start) + 1
         where = f"{self.name}, line {line}: byte 0x{error.object[error.start]:02x} at offset"
-        return DataError(f"{where} {self.offset - kept + error.start} is not {self.encoding}", error.reason, remedy)
+        return DataError(f"{where} {self.offset - kept + error.start} is not {self.encoding}", error.reason, *remedies)

@@ -7,7 +7,7 @@ finds is compared; of records, whole records are. At most the first LOOKED symbo
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.text.records import borders
+from charrnn.text.layout import Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 SPAN = 64
@@ -19,15 +19,16 @@ _BLOCK = 1 << 20
 def duplicates(train: Ids, held_out: Ids, vocabulary: Vocabulary) -> tuple[int, int]:
     """(found in `train`, all) passages or records of `held_out`."""
     train, held_out = train[:LOOKED], held_out[:LOOKED]
-    if vocabulary.end_id is None:
+    layout = vocabulary.layout
+    if not isinstance(layout, Independent):
         return _passages(train, held_out)
-    seen, records = (_records(ids, vocabulary.end_id) for ids in (train, held_out))
+    seen, records = (_records(ids, layout) for ids in (train, held_out))
     known = set(seen)
     return sum(record in known for record in records), len(records)
 
 
-def _records(ids: Ids, end_id: int) -> list[bytes]:
-    found = borders(ids, end_id, None)
+def _records(ids: Ids, layout: Independent) -> list[bytes]:
+    found = layout.borders(ids)
     return [ids[first:last].tobytes() for first, last in zip(found.first.tolist(), found.last.tolist(), strict=True)]
 
 

@@ -84,8 +84,8 @@ def fields_of(field: str | None, target: str | None, *others: str | None) -> Fie
             raise SettingsError("`target` needs `field`", "an answer follows a text", "name the field of the text, too")
         return None
     if any(other is not None for other in others):
-        what = "`field` excludes `records`, `record_separator` and `target_after`"
-        raise SettingsError(what, "each row is a record", "leave them away; `target` names the field of the answer")
+        what = "`field` cannot be used with `records`, `record_separator` or `target_after`"
+        raise SettingsError(what, "each row is a record", "leave them out; `target` names the field of the answer")
     return Fields(SEPARATORS["lines"], None if target is None else "\t", field, target)
 
 
@@ -131,7 +131,9 @@ def lines_of(name: str, pieces: "Iterable[str] | Iterable[bytes] | Iterable[str 
         held.append(rest)
         size += len(rest)
         if size > LONGEST:
-            raise DataError(f"{name} has a line of more than {LONGEST:,} characters", "", "check what it is")
+            raise DataError(
+                f"{name} has a line of more than {LONGEST:,} characters", "", "check that it is a text of lines"
+            )
         if not piece:
             yield None
     if any(held):
@@ -161,10 +163,10 @@ def _text(name: str, key: str, value: Any) -> str | None:
     """A value as it is learnt."""
     if isinstance(value, (list, dict)):
         kind = "a list" if isinstance(value, list) else "an object"
-        raise DataError(f"{key!r} of {name} is {kind}", "a text or a number is learnt", "name another field")
+        raise DataError(f"{key!r} of {name} is {kind}", "only text and numbers can be learnt", "name another field")
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
     if text is not None and not CONTROLS.isdisjoint(text):
-        raise DataError(f"{key!r} of {name} holds a NUL or U+FDD0", "that is no character of any text", "remove it")
+        raise DataError(f"{key!r} of {name} holds a NUL or U+FDD0", "that is not a character of any text", "remove it")
     return text
 
 
@@ -235,8 +237,8 @@ def _json_rows(name: str, lines: Lines, wanted: Sequence[str]) -> Iterator[Row |
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            remedy = "write one object a line, as jq -c '.[]' makes of a list"
-            raise DataError(f"{name}, line {number}: that is no JSON object", "", remedy)
+            remedy = "write one object per line, as jq -c '.[]' does with a list"
+            raise DataError(f"{name}, line {number}: that is not a JSON object", "", remedy)
         yield row
 
 

@@ -44,7 +44,7 @@ class Lanes:
 
     def __post_init__(self) -> None:
         if self.windows < 1:
-            raise ValueError(f"{len(self.ids)} symbols do not fill {self.batch_size} lanes of {self.seq_length}")
+            raise ValueError(f"{len(self.ids)} symbols do not fill a batch of {self.batch_size} x {self.seq_length}")
 
     @property
     def windows(self) -> int:

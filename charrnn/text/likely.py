@@ -9,6 +9,7 @@
 It is clear where the next best is a thousand times less likely and the text long enough for its letters to tell.
 """
 
+import codecs
 import math
 import re
 import unicodedata
@@ -27,6 +28,7 @@ _SINGLE = (
     *("cp1256", "cp1257", "cp1258", "cp874", "cp866", "cp850", "cp437", "cp852", "cp857", "mac_roman", "mac_cyrillic"),
     *("mac_latin2", "mac_turkish", "mac_greek", "mac_iceland"),
 )
+WHOLE = 1 << 16  # bytes; fewer are a whole text
 _LOOKED = 1 << 14  # bytes of telling lines
 _CLEAR = math.log(1000)
 _ENOUGH = 4  # characters beyond ASCII
@@ -36,7 +38,8 @@ _PUNCTUATION = frozenset("\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a\u2039
 _MARK, _CASE, _STRANGE = -5.0, -4.0, math.log(1e-6)
 _RARE = -10.0  # what is less likely stands in no language that is known here
 _ODD = 0.1  # share of such characters beyond ASCII, above which nothing is clear
-_FINAL = re.compile("[ךםןףץ](?=[א-ת])|ς(?=[α-ώ])")  # forms of letters that end words, within one
+# Within a word: forms of letters that end words, and signs that stand beside words.
+_MISPLACED = re.compile("[ךםןףץ](?=[א-ת])|ς(?=[α-ώ])|(?<=[^\\W\\d_])[§°€£¿¡\u00a0«»\u201e\u201a\u2039](?=[^\\W\\d_])")
 _ASIAN = -5.0  # for a text that has not many characters of that kind
 _FOREIGN, _BORDER = math.log(1 / 26), -4.0  # letters of ASCII within such words, and where they meet others
 _TOKEN = re.compile(r"[A-Za-z\x80-\U0010ffff]+")
@@ -65,13 +68,12 @@ Judge = Callable[[str], tuple[float, int]]
 
 def likely_encodings(data: bytes) -> list[Likely]:
     """The likeliest encodings of `data`, none where nobody can know; only the first of them may be clear."""
-    *lines, last = data.split(b"\n")  # the last line may end within a character
-    telling = [line.removesuffix(b"\r") for line in lines if not line.isascii()] or [last]
+    telling = [line.removesuffix(b"\r") for line in data.split(b"\n") if not line.isascii()]
     if b"\0" in data or _is_damaged_utf8(b"\n".join(telling)):
         return []
     while len(telling) > 1 and sum(map(len, telling)) > _LOOKED:
         telling = telling[: len(telling) // 2]
-    found = sorted(_read(b"\n".join(telling)), reverse=True)
+    found = sorted(_read(b"\n".join(telling), len(data) < WHOLE), reverse=True)
     if not found:
         return []
     best, *others = found
@@ -93,14 +95,15 @@ def _telling_line(texts: list[list[str]]) -> int:
     return 0
 
 
-def _read(data: bytes) -> Iterator[Reading]:
-    """Each different decoding."""
+def _read(data: bytes, whole: bool) -> Iterator[Reading]:
+    """Each different decoding; what is not `whole` may end within a character."""
     judges: list[tuple[str, Judge]] = [(name, _by_letters) for name in _SINGLE]
     judges += [(name, partial(_by_characters, judge=judge)) for name, judge in _EAST_ASIAN.items()]
     seen = set[str]()
     for name, judge in judges:
         try:
-            text = unicodedata.normalize("NFC", data.decode(name))
+            read = codecs.getincrementaldecoder(name)().decode(data, final=whole)
+            text = unicodedata.normalize("NFC", read)
         except UnicodeDecodeError:
             continue
         if text not in seen:
@@ -113,7 +116,7 @@ def _by_letters(text: str) -> tuple[float, int]:
     plain, mixed, rest = Counter[str](), Counter[str](), 0.0
     for token in _TOKEN.findall(text):
         letters = token.replace("İ", "i")
-        rest += _CASE * (sum(map(_wrong_case, letters, letters[1:])) + len(_FINAL.findall(letters)))
+        rest += _CASE * (sum(map(_wrong_case, letters, letters[1:])) + len(_MISPLACED.findall(letters)))
         (plain if token.isascii() else mixed).update(letters.lower())
     signs = {each: mixed.pop(each) for each in list(mixed) if unicodedata.category(each)[0] not in "LM"}
     rest += sum(n * (_MARK if sign in _PUNCTUATION else _STRANGE) for sign, n in signs.items())

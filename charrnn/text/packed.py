@@ -21,11 +21,11 @@ _BEGINS: tuple[tuple[bytes, Opener], ...] = (
 )
 _ENOUGH = 10  # bytes that tell the compression
 
-_PICTURE = "a program that recognises letters, such as tesseract, gets a text out"
-# What a document begins with, what it is, and what gets its text out.
+_PICTURE = "an OCR program such as tesseract extracts its text"
+# What a document begins with, what it is, and what extracts its text.
 _DOCUMENTS: tuple[tuple[bytes, str, str], ...] = (
-    *((mark, "a PDF", "pdftotext gets its text out") for mark in (b"%PDF-1", b"%PDF-2")),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "libreoffice --convert-to txt gets its text out"),
+    *((mark, "a PDF", "pdftotext extracts its text") for mark in (b"%PDF-1", b"%PDF-2")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "libreoffice --convert-to txt extracts its text"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x unpacks it"),
     (b"Rar!\x1a\x07", "a RAR archive", "unrar x unpacks it"),
     (b"\x28\xb5\x2f\xfd", "compressed by Zstandard", "zstd -d unpacks it"),
@@ -38,20 +38,20 @@ _DOCUMENTS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "a PNG picture", _PICTURE),
     (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     *((mark, "a TIFF picture", _PICTURE) for mark in (b"II*\0", b"MM\0*")),
-    (b"AT&TFORM\0", "a DjVu document", "djvutxt gets its text out"),
+    (b"AT&TFORM\0", "a DjVu document", "djvutxt extracts its text"),
     (b"\x7fELF", "a program", "name a text"),
 )
 _PLACED = (  # the same, behind so many bytes
-    (257, b"ustar", "a tar archive", "tar -xf unpacks it; name the folder then"),
-    (60, b"BOOKMOBI", "a Kindle book", "ebook-convert gets its text out"),
+    (257, b"ustar", "a tar archive", "tar -xf unpacks it; then name the folder"),
+    (60, b"BOOKMOBI", "a Kindle book", "ebook-convert extracts its text"),
 )
 _ZIPPED = (  # what a zip archive holds, and what it is therefore
-    (b"application/epub+zip", "an EPUB book", "pandoc -t plain gets its text out"),
-    (b"application/vnd.oasis.opendocument", "an OpenDocument file", "pandoc -t plain gets its text out"),
-    (b"word/", "a Word document (docx)", "pandoc -t plain gets its text out"),
+    (b"application/epub+zip", "an EPUB book", "pandoc -t plain extracts its text"),
+    (b"application/vnd.oasis.opendocument", "an OpenDocument file", "pandoc -t plain extracts its text"),
+    (b"word/", "a Word document (docx)", "pandoc -t plain extracts its text"),
     (b"xl/", "an Excel workbook (xlsx)", "save the sheet as CSV first"),
     (b"ppt/", "a PowerPoint presentation (pptx)", "save it as text first"),
-    (b"", "a zip archive", "unzip unpacks it; name the folder then"),
+    (b"", "a zip archive", "unzip unpacks it; then name the folder"),
 )
 
 
@@ -80,4 +80,4 @@ def check_document(name: str, start: bytes) -> None:
 
 
 def _refused(name: str, what: str, remedy: str) -> DataError:
-    return DataError(f"{name} is {what}", "that is no text as it lies there", remedy)
+    return DataError(f"{name} is {what}", "it cannot be read as text", remedy)

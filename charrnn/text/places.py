@@ -29,7 +29,7 @@ def places(argument: str, glob: str | None, exclude: Sequence[str] = ()) -> Iter
         MissingInputError: nothing is named, nothing matches, or a folder cannot be read.
     """
     if not argument:
-        raise MissingInputError("a CORPUS is empty", "perhaps a variable is not set", "name a text file")
+        raise MissingInputError("the name of a text is empty", "perhaps a variable is not set", "name a text file")
     if argument == STDIN or (os.path.lexists(argument) and not is_folder(argument)):
         yield argument
     elif is_folder(argument):

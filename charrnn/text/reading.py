@@ -62,8 +62,8 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     """
     check_encoding(source.decoding.encoding)
     if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
-        what = "--newlines lf needs" if source.records is None else "records need"
-        raise SettingsError(f"{what} characters", "raw bytes are learnt as they are", "leave --unit byte away")
+        what = "`newlines=lf` needs" if source.records is None else "records need"
+        raise SettingsError(f"{what} characters", "raw bytes are read as they are", "leave `unit=byte` out")
     told, tables = list[str](), source.records is not None and not source.records.are_in("")
     if source.records is not None:
         yield END
@@ -82,11 +82,11 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
             yield from pieces if source.records is None else source.records.marked(name, pieces, said)
             found, told = found + 1, told + said
         if passed:
-            what = f"passed over {_files(len(passed))} in {argument} that hold no {source.decoding.encoding} text"
-            told.append(f"{what}{' or are no table' * tables}, such as {passed[0][0]}")
+            what = f"passed over {_files(len(passed))} in {argument} that are not {source.decoding.encoding} text"
+            told.append(f"{what}{' or are not tables' * tables}, such as {passed[0][0]}")
         if not found:
-            why = f"the first file there: {passed[0][1]}" if passed else "no file there is readable as text"
-            raise DataError(f"no text in {argument}", why, "check --glob, --exclude and --encoding")
+            why = f"the first file there: {passed[0][1]}" if passed else "no file there can be read as text"
+            raise DataError(f"no text in {argument}", why, "check `glob`, `exclude` and `encoding`")
     if marked := told.count(MARKED):
         told.append(f"dropped the byte order mark of {_files(marked)}")
     notices += [notice for notice in told if notice != MARKED]
@@ -102,7 +102,7 @@ def _text_of(name: str, source: Source, notices: list[str], *, advise: bool) -> 
 def _whole(name: str, pieces: Iterator[str | bytes], records: Records | None) -> list[str | bytes]:
     """A file of a folder: all of it is text, or none is taken. Bytes never fail, but a NUL says that they are none."""
     if records is not None and not records.are_in(name):
-        raise DataError(f"{name} is no table")
+        raise DataError(f"{name} is not a table")
     read = list(pieces)
     if any(isinstance(piece, bytes) and b"\0" in piece for piece in read):
         raise DataError(f"{name} is a binary file")

@@ -27,6 +27,7 @@ from charrnn.files import flush_folder, write_whole, writing_failed
 from charrnn.text.vocabulary import Ids
 
 _PIECE = 1 << 20
+_ELSEWHERE = "name another folder for it with `cache`"
 
 
 def stored(
@@ -45,7 +46,7 @@ def stored(
             if not _is_whole(place, mark, count * np.dtype(dtype).itemsize):
                 write_whole(mark, _made(place, pieces()).encode())
     except OSError as error:
-        raise writing_failed(folder, error) from error
+        raise writing_failed(folder, error, _ELSEWHERE) from error
     return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
 
 
@@ -102,7 +103,7 @@ class Spool:
             folder.mkdir(parents=True, exist_ok=True)
             self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the survey
         except OSError as error:
-            raise writing_failed(folder, error) from error
+            raise writing_failed(folder, error, _ELSEWHERE) from error
         self.place = folder
 
     def write(self, pieces: Iterable[bytes]) -> None:
@@ -111,7 +112,7 @@ class Spool:
             for piece in pieces:
                 self.file.write(piece)
         except OSError as error:
-            raise writing_failed(self.place, error) from error
+            raise writing_failed(self.place, error, _ELSEWHERE) from error
 
     def read(self, unit: str) -> Iterator[str | bytes]:
         """The whole text."""

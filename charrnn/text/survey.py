@@ -15,8 +15,8 @@ import numpy as np
 
 from charrnn.errors import DataError
 from charrnn.text.alphabet import Alphabet
+from charrnn.text.layout import Independent
 from charrnn.text.reading import Source, stream_text
-from charrnn.text.records import shuffled
 from charrnn.text.store import Spool, stored
 from charrnn.text.vocabulary import Ids, Vocabulary
 from charrnn.text.words import whole_words
@@ -80,9 +80,10 @@ class Survey:
             ids = np.concatenate(parts) if parts else np.zeros(0, dtype=vocabulary.dtype)
         else:
             ids = self._stored(vocabulary)
-        if shuffle is None or vocabulary.end_id is None:
+        layout = vocabulary.layout
+        if shuffle is None or not isinstance(layout, Independent):
             return ids
-        order = partial(shuffled, ids, vocabulary.end_id, shuffle)
+        order = partial(layout.shuffled, ids, shuffle)
         if self.cache is None or self.kept is not None:
             return np.concatenate(list(order()))
         key = self._key(vocabulary, shuffle)
@@ -136,4 +137,4 @@ def _utf8(content: str | bytes) -> bytes:
     try:
         return content.encode()
     except UnicodeEncodeError as error:
-        raise DataError("the corpus holds half of a surrogate pair", str(error.reason), "check --encoding") from error
+        raise DataError("the text holds half of a surrogate pair", str(error.reason), "check `encoding`") from error

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DataError
+from charrnn.text.layout import CONTINUOUS, Independent, Layout
+from charrnn.text.layout import Ids as Ids
 from charrnn.text.words import whole_words, words
 
-Ids = npt.NDArray[np.unsignedinteger]
 UNKNOWN = np.uint32(0xFFFFFFFF)
 # How the end of a record and the beginning of its answer stand in a text that is read (see `records.py`).
 END, ANSWER = "\0", "\ufdd0"
@@ -70,6 +71,11 @@ class Vocabulary:
     def answer_id(self) -> int | None:
         """The id after which a record's answer begins, where only that counts."""
         return self._places[ANSWER] if self.answer is not None else None
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How texts lie in their ids."""
+        return CONTINUOUS if self.end_id is None else Independent(self.end_id, self.answer_id)
 
     @cached_property
     def unwritten(self) -> list[int]:
@@ -223,7 +229,9 @@ class Vocabulary:
         listed = ", ".join(f"U+{ord(text[place]):04X} at {start + place}" for place in places[:_LISTED].tolist())
         more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         what = f"{name} has characters that the model does not know: {listed}{more}"
-        return UnknownSymbolError(what, "", "use --unknown skip or --unknown replace")
+        return UnknownSymbolError(
+            what, "", "use `unknown=skip` to leave them out", "use `unknown=replace` to take the nearest known ones"
+        )
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:

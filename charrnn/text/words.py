@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 WORD = re.compile(r" ?\w{1,64}|.", re.DOTALL)  # a longer run is several words: memory stays bounded
+_OPEN = re.compile(r" | ?\w{1,63}")  # a word that may go on
 _RUN = re.compile(r"(?s:.*)(?=\W)")  # up to the last symbol that ends a word
 
 Other = TypeVar("Other")
@@ -19,6 +20,14 @@ Other = TypeVar("Other")
 def words(text: str) -> list[str]:
     """The words of `text`, in order."""
     return WORD.findall(text)
+
+
+def unfinished(text: str) -> str:
+    """The end of `text` with which a word may go on: the beginning of one, or the space before one."""
+    found, last = _RUN.match(text), ""
+    for word in WORD.finditer(text, found.end() if found else 0):
+        last = word[0]
+    return last if _OPEN.fullmatch(last) else ""
 
 
 def whole_words(pieces: Iterable[str | Other]) -> Iterator[str | Other]:

@@ -1,4 +1,4 @@
-"""What happens on SIGTERM, SIGHUP, SIGINT and SIGUSR1, and when the time a job was given is over.
+"""What happens on signals that ask a process to stop, on SIGUSR1, and when the time a job was given is over.
 
 As long as there is nothing to lose (reading a text, measuring), a signal leaves at once. From `patience` on a handler
 only takes a note, and `check`, called wherever a run can stop without losing anything, turns the note into an error: so
@@ -7,6 +7,7 @@ SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a 
 """
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -14,7 +15,12 @@ from typing import Any
 
 from charrnn.errors import OutOfTimeError, StoppedError
 
-STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+# What terminals, schedulers and systems send before they end a process: SIGUSR2 is Grid Engine's warning, SIGXCPU
+# that of a limit on processor time, SIGPWR that of a failing supply; where a system lacks one, it is left out.
+_NAMES = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2", "SIGXCPU", "SIGPWR", "SIGBREAK")
+STOPPING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_HANGUP = getattr(signal, "SIGHUP", None)
+SAVING = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(signal, name))
 
 
 class Interruption:
@@ -27,8 +33,10 @@ class Interruption:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interruption":
-        for number in (*STOPPING, signal.SIGUSR1):
-            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # signals are the main thread's business
+        for number in (*STOPPING, *SAVING):
+            if number == _HANGUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # nohup: the user asked to go on when the terminal closes
             self._before[number] = signal.signal(number, self._note)
         return self
@@ -40,7 +48,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGUSR1:
+        if number in SAVING:
             self._save = True
         elif number == signal.SIGINT and self.stop is not None:
             raise KeyboardInterrupt

@@ -71,9 +71,8 @@ class Loop:
             DivergedError: the loss is no number any more, again and again; the last good checkpoint is whole.
             StorageError: the last save failed; the checkpoint before it is whole.
         """
-        config = self.config
-        shape = config.batch_size, config.seq_length
-        self.windows = windows_of(self.corpus.train, self.corpus.vocabulary, *shape, config.seed)
+        c = self.config
+        self.windows = windows_of(self.corpus.train, self.corpus.vocabulary, c.batch_size, c.seq_length, c.seed)
         self.clock, self.marker = time.monotonic(), (self.progress.step, self.progress.seconds)
         while True:
             try:
@@ -110,7 +109,7 @@ class Loop:
         except DivergedError:
             return  # what is on disk is the last good state
         self._save(must=True)
-        again = f"the same line with --name {shlex.quote(self.run.path.name)} --resume continues the run"
+        again = f"the same command with `name={shlex.quote(self.run.path.name)}` `resume=True` continues the run"
         self.emit(Notice(self.progress.step, f"saved at step {self.progress.step}; {again}"))
 
     def _settle(self) -> float:
@@ -120,7 +119,7 @@ class Loop:
             value, last = loss.item(), norm.item()
             if not math.isfinite(value) or not math.isfinite(last):
                 what = f"training diverged by step {p.step}"
-                remedy = "lower --learning-rate; the checkpoints written so far are whole"
+                remedy = "lower `learning_rate`; the checkpoints written so far are intact"
                 raise DivergedError(what, f"loss {value:.3g}, gradient norm {last:.3g}", remedy)
             p.loss_sum, p.loss_count = p.loss_sum + value, p.loss_count + 1
         self.pending.clear()
@@ -194,19 +193,24 @@ class Loop:
         `again` is the last chance of the last evaluation, whose model must be written now.
         """
         p, began = self.progress, time.monotonic()
-        before, best = (p.evaluated_step, p.best_nats, p.best_step), True
+        before, best = (p.evaluated_step, p.best_nats, p.best_step, p.stale), True
         if len(self.corpus.validation) > 1:  # without a validation part the latest model is the one to share
             poll = self.interruption.check if self.group.size == 1 else lambda: None  # all leave together, or none
             nats, temperature = validate(self.learner.average, self.corpus, self.group, poll)
             best, p.validation_nats, p.temperature = p.best_nats is None or nats < p.best_nats, nats, temperature
-            p.best_nats, p.best_step = (nats, p.step) if best else (p.best_nats, p.best_step)
+            p.best_nats, p.best_step, p.stale = (nats, p.step, 0) if best else (p.best_nats, p.best_step, p.stale + 1)
             if not again:
                 self.emit(Evaluated(p.step, nats, nats / math.log(2), temperature, best, p.epoch))
         p.evaluated_step = p.step
         if best and not self.keeper.save_best(self.config, p, must=again):
-            p.evaluated_step, p.best_nats, p.best_step = before
+            p.evaluated_step, p.best_nats, p.best_step, p.stale = before
         if self.cost:
             self.cost = replace(self.cost, evaluation=time.monotonic() - began)
+        if self.config.patience is not None and p.stale >= self.config.patience and p.step < self.config.steps:
+            self.deadline = None  # whatever is left of it
+            self._use(self.config.model_copy(update={"steps": p.step}))
+            told = f"stopped early: {p.stale} evaluations without a better score than that of step {p.best_step:,}"
+            self.emit(Notice(p.step, told))
 
     def _replan(self, seconds_left: float) -> None:
         """Fit the rest of the run into the time that is left, at the speed of the last stretch."""

@@ -110,7 +110,7 @@ def resume(
     loop.emit(Started(progress.step, run.path.name, count_parameters(config, corpus.vocabulary), config.steps, True))
     differing = [key for key, value in keeper.made_with.items() if (checkpoint.made_with or {}).get(key) != value]
     if differing:
-        text = f"resumed with another {', '.join(differing)}: the last bits of results may differ"
+        text = f"resumed with a different {', '.join(differing)}: results may differ in their last bits"
         loop.emit(Notice(progress.step, text))
     return loop
 
@@ -137,8 +137,13 @@ def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
     recorded = {**checkpoint.config.model_dump(), **(checkpoint.wish or {})}
     for key, value in wish.values.items():
         if key not in MAY_CHANGE and value != "auto" and recorded.get(key) != value:
-            what = f"--{key.replace('_', '-')} {value} is not what this run was started with ({recorded.get(key)})"
-            raise SettingsError(what, "resuming continues a run as it was", "leave it away, or use --init-from")
+            what = f"`{key}={value}` is not what this run was started with ({recorded.get(key)})"
+            raise SettingsError(
+                what,
+                "resuming continues a run as it was",
+                "leave it out",
+                "start a new run from its model with `init_from`",
+            )
     changes = {key: wish.values[key] for key in MAY_CHANGE - {"corpus"} if wish.get(key) not in (None, "auto")}
     if wish.get("corpus"):
         changes["corpus"] = [absolute(place) for place in wish.values["corpus"]]

@@ -29,10 +29,14 @@ def offered(shell, line, folder):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_commands_flags_runs_and_files_are_offered(shell, trained):
+def test_commands_flags_and_runs_are_offered(shell, trained):
     assert "evaluate" in offered(shell, "charrnn ev", trained)
     assert "--temperature" in offered(shell, "charrnn sample --temper", trained)
     assert "verses" in offered(shell, "charrnn sample ve", trained)
+
+
+def test_what_is_offered_is_what_can_stand_there(trained):
+    shell = "bash"
     assert "checkpoints/verses/best.safetensors" in offered(shell, "charrnn info checkpoints/verses/b", trained)
     assert "verses" in offered(shell, "charrnn plot ve", trained)
     assert "verses.txt" in offered(shell, "charrnn train ve", trained)

@@ -21,6 +21,7 @@ from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.text.vocabulary import Vocabulary
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
+FLOAT32 = ["--precision", "float32"]
 KEYS = {
     "nats_per_char",
     "bits_per_char",
@@ -123,7 +124,7 @@ def test_what_was_passed_over_is_said(charrnn, trained, tmp_path):
 
 
 def test_several_models_score_one_text(charrnn, trained, tmp_path):
-    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "9"]
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "9", *FLOAT32]
     other = tmp_path / "other"
     done = charrnn("train", trained / "verses.txt", *flags, "--checkpoints", other, cwd=trained)
     assert done.returncode == 0
@@ -213,7 +214,7 @@ def test_adapting_is_for_whole_texts(charrnn, trained, line):
 
 def test_the_difference_of_two_models_has_an_interval(charrnn, trained, tmp_path):
     """A model of bytes and one of characters on the verses, some of which only one of them knows by heart."""
-    flags = ["--hidden", "16", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "40"]
+    flags = ["--hidden", "16", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "40", *FLOAT32]
     (tmp_path / "other.txt").write_text("May is a day, and a day is May.\n" * 60)
     done = charrnn("train", tmp_path / "other.txt", "--unit", "byte", *flags, cwd=tmp_path)
     assert done.returncode == 0
@@ -265,7 +266,7 @@ def test_a_long_text_is_scored_in_lanes_and_lines_still_add_up(charrnn, trained,
 
 
 def test_a_changed_or_missing_corpus_is_noticed(charrnn, corpus):
-    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "2"]
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "2", *FLOAT32]
     assert charrnn("train", corpus, *flags, cwd=corpus.parent).returncode == 0
     corpus.write_text(corpus.read_text() + "!")
     changed = charrnn("evaluate", cwd=corpus.parent)
@@ -295,16 +296,14 @@ def test_a_model_moves_without_its_corpus_and_its_folder(charrnn, trained, tmp_p
     assert (done.returncode, len(done.stdout)) == (0, 10)
 
 
-@pytest.mark.parametrize("how", ["flag", "environment"])
-def test_a_large_corpus_is_found_again_in_the_cache_that_is_named(charrnn, tmp_path, how):
-    """33 million characters: encoded once by `train`, mapped by `evaluate`."""
+def test_a_large_corpus_is_found_again_in_the_cache_that_is_named(charrnn, tmp_path):
+    """33 million characters: encoded once by `train`, which is told by a flag, mapped by `evaluate`, told otherwise."""
     (tmp_path / "large.txt").write_text("abcdefgh" * (33 << 17))
-    shape = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--steps", "1"]
-    flags, env = (["--cache", "kept"], {}) if how == "flag" else ([], {"CHARRNN_CACHE": "kept"})
-    line = ["train", "large.txt", *shape, "--validation-fraction", "0.0001", *flags]
-    assert charrnn(*line, cwd=tmp_path, env=env | {"XDG_CACHE_HOME": str(tmp_path / "other")}).returncode == 0
+    shape = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--steps", "1", *FLOAT32]
+    line, env = ["train", "large.txt", *shape, "--validation-fraction", "0.0001"], {"XDG_CACHE_HOME": "other"}
+    assert charrnn(*line, "--cache", "kept", cwd=tmp_path, env=env).returncode == 0
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")}
-    done = charrnn("evaluate", *flags, "--json", cwd=tmp_path, env=env | {"XDG_CACHE_HOME": str(tmp_path / "other")})
+    done = charrnn("evaluate", "--json", cwd=tmp_path, env=env | {"CHARRNN_CACHE": "kept"})
     assert json.loads(done.stdout)["characters"] == 3461
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "kept").glob("*.ids")} == kept != {}
     assert not (tmp_path / "other").exists()

@@ -176,7 +176,7 @@ def test_words_are_marked_whole():
 def test_of_a_long_part_the_beginning_is_shown(capsys, symbols, length):
     ids, vocabulary = np.zeros(symbols, dtype=np.uint8), Vocabulary.of("a")
     assert sum(map(len, beginning(Part(ids, vocabulary)))) == length
-    note = "" if length == symbols else f"the first 2,000 of {symbols:,} symbols; a TEXT is shown whole\n"
+    note = "" if length == symbols else f"the first 2,000 of {symbols:,} symbols; a TEXT is shown in full\n"
     assert capsys.readouterr().err == note
 
 
@@ -199,6 +199,7 @@ class Part:
 # The whole command
 
 PLAIN, FORCED = {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}
+FLOAT32 = ["--precision", "float32"]
 
 
 def shown(charrnn, folder, *arguments, env=PLAIN, **settings):
@@ -234,7 +235,7 @@ def test_a_hostile_text_reaches_a_pipe_inert(charrnn, trained):
 @pytest.mark.parametrize("unit", ["char", "byte"])
 def test_a_model_that_knows_control_characters_shows_them(charrnn, tmp_path, unit):
     (tmp_path / "hostile.txt").write_text((HOSTILE if unit == "byte" else NO_NUL) * 30)
-    shape = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "2"]
+    shape = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "2", *FLOAT32]
     assert charrnn("train", "hostile.txt", "--unit", unit, *shape, "-q", cwd=tmp_path).returncode == 0
     for env in (PLAIN, FORCED):
         out = SGR.sub("", shown(charrnn, tmp_path, "hostile", "hostile.txt", env=env)[0])

@@ -241,7 +241,7 @@ def test_names_are_shown_and_obeyed_by_nobody(charrnn, tmp_path):
         ("nobody", "no run is called nobody"),
         ("empty", "empty has no record"),
         ("verses.txt", "verses.txt has no record"),
-        (None, "no run in checkpoints has a record"),
+        (None, "no run in checkpoints has recorded anything"),
     ],
 )
 def test_without_a_record_there_is_nothing_to_draw(charrnn, corpus, place, message):

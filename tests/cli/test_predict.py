@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.conftest import TINY
+
 
 def predict(charrnn, folder, *arguments, **settings):
     done = charrnn("predict", "verses", *arguments, "--json", cwd=folder, **settings)
@@ -53,3 +55,18 @@ def test_unknown_characters_are_refused_unless_asked_otherwise(charrnn, trained)
 @pytest.mark.parametrize("wrong", [["--steps", "0"], ["--top", "0"], ["--top", "x"]])
 def test_wrong_flags_are_refused(charrnn, trained, wrong):
     assert charrnn("predict", "-p", "And", *wrong, cwd=trained).returncode == 2
+
+
+def test_a_byte_model_shows_characters_or_bytes_as_they_are_written(charrnn, tmp_path):
+    (tmp_path / "verses.txt").write_text("\u0431\u0443\u0440\u044f \u043c\u0433\u043b\u043e\u044e\n" * 60)
+    line = ["train", "verses.txt", "--unit", "byte", *TINY, "--steps", "60", "--learning-rate", "0.02"]
+    assert charrnn(*line, cwd=tmp_path).returncode == 0
+    found = predict(charrnn, tmp_path, "-p", "\u0431\u0443", "--top", "40")["predictions"]
+    assert found[0]["text"] == "\u0440"
+    assert all(len(each["text"]) == 1 or each["text"].startswith("\\x") for each in found)
+    assert "\ufffd" not in "".join(each["text"] for each in found)
+    assert {text for text in (each["text"] for each in found) if text.startswith("\\x")}
+    shown = charrnn("predict", "verses", "-p", "\u0431\u0443", "--top", "40", cwd=tmp_path).stdout.decode()
+    assert '"\u0440"' in shown
+    assert '"\\x' in shown
+    assert '"\\\\x' not in shown

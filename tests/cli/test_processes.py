@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,21 +34,21 @@ TINY += ["--precision", "float32", "--threads", "1", "--learning-rate", "0.01"]
 LINE = ["train", "verses.txt", *TINY, "--steps", STEPS, "--eval-every", STEPS, "--save-every", EVERY, "--keep", "9"]
 LINE += ["--name", "run", "--resume"]
 TWO = ["--standalone", "--nproc-per-node", "2"]
-LOST = "charrnn: error: another process than rank {} has ended; the run cannot go on without it; "
-LOST += "the same line with --resume continues the run"
+LOST = "charrnn: error: a process other than rank {} has ended; the run cannot go on without it; "
+LOST += "the same command with --resume continues the run"
 
 
 class Job:
     """A command on several processes; whatever is left of it ends with the block."""
 
-    def __init__(self, command, folder, env=None):
+    def __init__(self, command, folder):
         clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
         self.folder, self.mark = folder, f"{folder} {time.monotonic_ns()}"
         self.stderr = (folder / f"stderr-{time.monotonic_ns()}").open("w+")
         self.launcher = subprocess.Popen(
             [sys.executable, "-m", *map(str, command)],
             cwd=folder,
-            env=clean | {"PROCESSES_TEST": self.mark, "OMP_NUM_THREADS": "1"} | (env or {}),
+            env=clean | {"PROCESSES_TEST": self.mark, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.stderr,
@@ -111,15 +112,30 @@ def torchrun(folder, *line, launch=TWO):
     return Job(["torch.distributed.run", *launch, "-m", "charrnn", *line], folder)
 
 
-def alone(folder, *line):
-    return Job(["charrnn", *line], folder)
+@pytest.fixture
+def alone(charrnn):
+    """Run a line in one process."""
+    return lambda folder, *line: [charrnn(*line, cwd=folder)]
 
 
-def finish(job):
-    """Run to the end; returns what was said."""
-    with job:
-        assert job.wait() == 0, job.said()
-        return job.said()
+@pytest.fixture
+def together(charrnn, free_port):
+    """Run a line in two processes without a launcher of torch's, as a batch system starts them."""
+
+    def run(folder, *line):
+        place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        envs = [place | {"RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+        with ThreadPoolExecutor() as threads:
+            return [*threads.map(lambda env: charrnn(*line, cwd=folder, env=env, fresh=True), envs)]
+
+    return run
+
+
+def finish(ended):
+    """What was said by processes that ran to the end."""
+    said = "".join(done.stderr.decode() for done in ended)
+    assert {done.returncode for done in ended} == {0}, said
+    return said
 
 
 def steps(folder):
@@ -162,15 +178,18 @@ def wound_back(source, folder, step):
     assert steps(folder)[-1] == step
 
 
-@pytest.fixture(scope="module")
-def runs(once):
+@pytest.fixture(scope="session")
+def runs(once, charrnn):
     """Folders in which one process (`one`) and two (`two`) have trained the same run to its end, and what was said."""
 
     def make(folder):
-        for name, start in (("one", alone), ("two", torchrun)):
+        for name in ("one", "two"):
             (folder / name).mkdir()
             (folder / name / "verses.txt").write_text(VERSES * 12)
-            (folder / f"{name}.said").write_text(finish(start(folder / name, *LINE)))
+        (folder / "one.said").write_text(finish([charrnn(*LINE, cwd=folder / "one")]))
+        with torchrun(folder / "two", *LINE) as job:
+            assert job.wait() == 0, job.said()
+            (folder / "two.said").write_text(job.said())
 
     return once("processes", make)
 
@@ -227,12 +246,12 @@ def test_two_processes_speak_with_one_voice_into_one_folder(runs):
     assert names[0] == names[1]
 
 
-@pytest.mark.parametrize(("before", "start"), [("two", alone), ("one", torchrun)], ids=["2 to 1", "1 to 2"])
-def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, start):
+@pytest.mark.parametrize(("before", "after"), [("two", "alone"), ("one", "together")], ids=["2 to 1", "1 to 2"])
+def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, after, request):
     wound_back(runs / before, tmp_path, 2 * EVERY)
-    said = finish(start(tmp_path, *LINE))
+    said = finish(request.getfixturevalue(after)(tmp_path, *LINE))
     assert f"run: resuming at step {2 * EVERY}" in said
-    assert said.count("resumed with another processes: the last bits of results may differ") == 1
+    assert said.count("resumed with a different processes: results may differ in their last bits") == 1
     for name in ("one", "two"):
         assert score(tmp_path) == pytest.approx(score(runs / name), abs=1e-4)
 
@@ -240,7 +259,7 @@ def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, 
 # Stopped -------------------------------------------------------------------------------------------------------------
 
 
-def stopped(place, runs, stop):
+def stopped(place, runs, together, stop):
     """A run on two processes that `stop(job, ranks)` asks to stop is saved where it stopped, and goes on exactly."""
     with torchrun(place, *LINE) as job:
         stop(job, job.reach(EVERY // 2))
@@ -248,34 +267,34 @@ def stopped(place, runs, stop):
         said = job.said()
     (last,) = steps(place)[-1:]
     assert EVERY // 2 <= last < STEPS, "the run was over before it could be stopped"
-    assert said.count(f"saved at step {last}; the same line with --name run --resume continues the run") == 1
+    assert said.count(f"saved at step {last}; the same command with --name run --resume continues the run") == 1
     assert said.count("charrnn: stopped by SIGTERM") == 1
     assert read(place, last).progress.step == last
     assert recorded(place) == list(range(1, last + 1))
-    said = finish(torchrun(place, *LINE))
+    said = finish(together(place, *LINE))
     assert f"run: resuming at step {last}" in said
-    assert "resumed with another" not in said
+    assert "resumed with a different" not in said
     assert differing(place, runs / "two") == []
 
 
-def test_a_signal_to_one_process_stops_both_at_the_same_step_and_resuming_changes_nothing(place, runs):
-    stopped(place, runs, lambda job, ranks: os.kill(ranks[1], signal.SIGTERM))
+def test_a_signal_to_one_process_stops_both_at_the_same_step_and_resuming_changes_nothing(place, runs, together):
+    stopped(place, runs, together, lambda job, ranks: os.kill(ranks[1], signal.SIGTERM))
 
 
 @pytest.mark.slow
-def test_a_signal_to_the_first_process_stops_both(place, runs):
-    stopped(place, runs, lambda job, ranks: os.kill(ranks[0], signal.SIGTERM))
+def test_a_signal_to_the_first_process_stops_both(place, runs, together):
+    stopped(place, runs, together, lambda job, ranks: os.kill(ranks[0], signal.SIGTERM))
 
 
 @pytest.mark.slow
-def test_a_signal_to_the_launcher_stops_both(place, runs):
-    stopped(place, runs, lambda job, ranks: job.launcher.send_signal(signal.SIGTERM))
+def test_a_signal_to_the_launcher_stops_both(place, runs, together):
+    stopped(place, runs, together, lambda job, ranks: job.launcher.send_signal(signal.SIGTERM))
 
 
 # Killed --------------------------------------------------------------------------------------------------------------
 
 
-def killed(place, runs, rank):
+def killed(place, runs, together, rank):
     """Without one of its two processes a run ends at once, says so once, and has lost no more than since its save."""
     with torchrun(place, *LINE) as job:
         ranks = job.reach(EVERY + EVERY // 2)
@@ -286,17 +305,17 @@ def killed(place, runs, rank):
     assert steps(place)[-1] >= EVERY
     for step in steps(place):
         assert read(place, step).progress.step == step
-    assert f"run: resuming at step {steps(place)[-1]}" in finish(torchrun(place, *LINE))
+    assert f"run: resuming at step {steps(place)[-1]}" in finish(together(place, *LINE))
     assert differing(place, runs / "two") == []
 
 
-def test_a_process_that_is_killed_ends_the_job_and_resuming_changes_nothing(place, runs):
-    killed(place, runs, 1)
+def test_a_process_that_is_killed_ends_the_job_and_resuming_changes_nothing(place, runs, together):
+    killed(place, runs, together, 1)
 
 
 @pytest.mark.slow
-def test_the_first_process_may_be_killed_too(place, runs):
-    killed(place, runs, 0)
+def test_the_first_process_may_be_killed_too(place, runs, together):
+    killed(place, runs, together, 0)
 
 
 @pytest.mark.slow
@@ -312,32 +331,27 @@ def test_a_launcher_that_may_restart_completes_the_job_by_itself(place, runs, ra
 # Refused -------------------------------------------------------------------------------------------------------------
 
 
-def bare(folder, port, line):
-    """Two processes without a launcher of torch's, as a batch system starts them."""
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return [Job(["charrnn", *line], folder, place | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
-
-
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        (
+        pytest.param(
             ["verses.txt", "--batch-size", "5"],
             2,
-            "--batch-size 5 cannot be shared out evenly over 2 processes; take a multiple of 2",
+            "--batch-size 5 cannot be divided evenly among 2 processes; use a multiple of 2",
+            marks=pytest.mark.slow,
+            id="lanes",
         ),
-        (["-"], 2, "- cannot be read by several processes; write the text to a file first"),
-        (["gone.txt"], 66, "gone.txt"),
+        pytest.param(
+            ["-"], 2, "several processes cannot share standard input; write the text to a file first", id="stdin"
+        ),
+        pytest.param(["gone.txt"], 66, "gone.txt", marks=pytest.mark.slow, id="missing"),
     ],
-    ids=["lanes", "stdin", "missing"],
 )
-def test_what_several_processes_cannot_do_is_refused_by_all_in_one_line(place, free_port, line, code, words):
-    with contextlib.ExitStack() as stack:
-        line = ["train", *TINY, "--steps", "5", *line]
-        jobs = [stack.enter_context(job) for job in bare(place, free_port(), line)]
-        assert [job.wait() for job in jobs] == [code, code]
-        (said,) = jobs[0].said().splitlines()
-        assert jobs[1].said() == ""
+def test_what_several_processes_cannot_do_is_refused_by_all_in_one_line(place, together, line, code, words):
+    first, second = together(place, "train", *TINY, "--steps", "5", *line)
+    assert (first.returncode, second.returncode) == (code, code)
+    (said,) = first.stderr.decode().splitlines()
+    assert second.stderr == b""
     assert said.startswith("charrnn: error: ")
     assert words in said
     assert not (place / "checkpoints").exists()

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
+FLOAT32 = ["--precision", "float32"]
 
 
 def test_the_same_seed_writes_the_same_text(charrnn, trained):
     one, two, other = (charrnn("sample", "-n", "80", "--seed", seed, cwd=trained) for seed in (3, 3, 4))
     assert one.stdout == two.stdout != other.stdout
+    assert charrnn("sample", "-n", "80", "--seed", 3, cwd=trained, fresh=True).stdout == one.stdout
     assert len(one.stdout.decode()) == 80
 
 
@@ -52,6 +54,10 @@ def test_a_sample_adapted_to_a_file_goes_on_as_the_file_does(charrnn, trained, t
     assert path.read_bytes() == before
     piped = charrnn(*common, "--adapt-to", "-", cwd=trained, stdin=(text * 600).encode())
     assert piped.stdout == done.stdout
+    encoded = charrnn(
+        *common, "--adapt-to", "-", "--encoding", "utf-16-le", cwd=trained, stdin=(text * 600).encode("utf-16-le")
+    )
+    assert encoded.stdout == done.stdout
     asked = charrnn(*common, "--adapt-to", tmp_path / "voice.txt", "--prompt", "day thou and", cwd=trained)
     assert asked.stdout.decode() == (text * 5)[8:60]
     assert charrnn(*common, "--prompt-file", tmp_path / "voice.txt", cwd=trained).stdout != done.stdout
@@ -172,7 +178,19 @@ def test_prompts_and_a_prompt_exclude_each_other(charrnn, trained):
 
 def test_json_of_a_byte_model_joins_characters_across_symbols(charrnn, tmp_path):
     (tmp_path / "fete.txt").write_text("é€" * 200)
-    flags = ["--unit", "byte", "--hidden", "16", "--steps", "150", "--learning-rate", "0.02", "--batch-size", "4"]
+    flags = [
+        "--unit",
+        "byte",
+        "--hidden",
+        "16",
+        "--steps",
+        "150",
+        "--learning-rate",
+        "0.02",
+        "--batch-size",
+        "4",
+        *FLOAT32,
+    ]
     assert charrnn("train", "fete.txt", *flags, "-q", cwd=tmp_path).returncode == 0
     found = json.loads(charrnn("sample", "-p", "é", "-n", "50", "-t", "0", "--json", cwd=tmp_path).stdout)
     assert found["text"].startswith("é€é€é€")
@@ -305,7 +323,20 @@ def test_a_prompt_may_begin_with_a_dash(charrnn, trained, words):
 def test_bytes_that_are_no_text_go_through_a_byte_model_as_they_are(charrnn, tmp_path):
     """As an argument, from a file and as a stop text."""
     (tmp_path / "noise").write_bytes(b"\xe9\xff" * 50)
-    flags = ["--unit", "byte", "--hidden", "8", "--batch-size", "2", "--seq-length", "8", "--steps", "1", "-q"]
+    flags = [
+        "--unit",
+        "byte",
+        "--hidden",
+        "8",
+        "--batch-size",
+        "2",
+        "--seq-length",
+        "8",
+        "--steps",
+        "1",
+        "-q",
+        *FLOAT32,
+    ]
     assert charrnn("train", "noise", *flags, "--name", "bytes", cwd=tmp_path).returncode == 0
     common = ["sample", "bytes", "-n", "30", "--seed", "1"]
     given = charrnn(*common, "-p", os.fsdecode(b"caf\xe9"), cwd=tmp_path).stdout
@@ -370,7 +401,7 @@ def test_bytes_are_utf8_whatever_the_locale(charrnn, tmp_path_factory, env, unic
 def unicode_model(charrnn, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unicode")
     (folder / "fete.txt").write_text("l'été à la fête, ça ira \N{GRINNING FACE}\n" * 40)
-    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "4"]
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "4", *FLOAT32]
     assert charrnn("train", "fete.txt", *flags, cwd=folder, env={"LC_ALL": "C"}).returncode == 0
     return folder
 
@@ -378,7 +409,7 @@ def unicode_model(charrnn, tmp_path_factory):
 def test_a_terminal_never_sees_control_characters(charrnn, tmp_path):
     """Text that holds escape sequences reaches a pipe exactly and a terminal visibly."""
     (tmp_path / "evil.txt").write_text("\x1b]0;owned\x07\x1b[31m\u202e\x9b" * 60)
-    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "3"]
+    flags = ["--hidden", "8", "--embedding", "4", "--batch-size", "2", "--seq-length", "8", "--steps", "3", *FLOAT32]
     trained = in_terminal([COMMAND, "train", "evil.txt", *flags], tmp_path)
     written = in_terminal([COMMAND, "sample", "evil", "--seed", "1", "-n", "60"], tmp_path)
     piped = charrnn("sample", "evil", "--seed", "1", "-n", "60", cwd=tmp_path).stdout.decode()
@@ -410,3 +441,18 @@ def in_terminal(command, folder):
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, received
     return received.decode("utf-8", "replace")
+
+
+def test_a_stop_text_is_written_as_a_separator_is(charrnn, trained):
+    line = ["sample", "verses", "-n", "300", "--seed", "1", "--no-echo", "--json", "-p", "Shall"]
+    typed, shell = (charrnn(*line, "--stop", text, cwd=trained) for text in ("\\n", "\n"))
+    assert typed.stdout == shell.stdout
+    assert json.loads(typed.stdout)["stop"] == "\n"
+    assert charrnn(*line, "--stop", "\\\\n", cwd=trained).stderr.decode().count("U+005C") == 1  # a backslash
+
+
+def test_a_stop_text_that_can_never_come_is_said(charrnn, trained):
+    done = charrnn("sample", "verses", "-n", "3", "--seed", "1", "--stop", "\u20ac!\u20ac", "--stop", "S", cwd=trained)
+    assert done.returncode == 0
+    (line,) = [line for line in done.stderr.decode().splitlines() if "warning" in line]
+    assert line.startswith('warning: --stop "\u20ac!\u20ac" has no effect: the model cannot write U+20AC')

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,24 +37,20 @@ def shell(script, *arguments, cwd, **settings):
     return subprocess.run(line, cwd=cwd, capture_output=True, timeout=60, check=False, **settings)
 
 
-def screen(*arguments, cwd):
-    """(exit code, what a terminal receives) of a command whose streams are all one terminal."""
-    master, slave = pty.openpty()
-    with subprocess.Popen([COMMAND, *map(str, arguments)], cwd=cwd, stdin=slave, stdout=slave, stderr=slave) as process:
-        os.close(slave)
-        received = b""
-        while piece := read_terminal(master):
-            received += piece
-    os.close(master)
-    return process.returncode, received.decode()
+@pytest.fixture
+def screen(warm):
+    """Run a command whose streams are all one terminal: (its exit code, what the terminal receives)."""
 
+    def run(*arguments, cwd):
+        master, slave = pty.openpty()
+        with ThreadPoolExecutor() as threads:
+            ended, received = threads.submit(warm.end, arguments, cwd, dict(os.environ), [slave] * 3), b""
+            while select.select([master], [], [], 0.01)[0] or not ended.done():
+                received += os.read(master, 65536) if select.select([master], [], [], 0)[0] else b""
+        os.close(master), os.close(slave)
+        return ended.result(), received.decode()
 
-def read_terminal(master):
-    """The next piece from a terminal; nothing when its last process has left."""
-    try:
-        return os.read(master, 65536)
-    except OSError:
-        return b""
+    return run
 
 
 def in_one_line(done, code):
@@ -113,7 +111,10 @@ def test_only_the_monotonic_clock_matters(tmp_path):
 # Streams that are closed
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    ["2>&-", "<&- >&- 2>&-", *(pytest.param(less, marks=pytest.mark.slow) for less in ("<&-", ">&-", ">&- 2>&-"))],
+)
 def test_a_closed_stream_is_nobodys_problem(trained, closed):
     """Where nothing has to be read or written, nothing is missing."""
     for line in (
@@ -147,15 +148,19 @@ def test_training_needs_no_stream_at_all(tmp_path):
     assert read_checkpoint(newest(tmp_path / "checkpoints/verse"), training=True).progress.step == 3
 
 
-def test_a_reader_of_events_that_leaves_after_the_first_ends_training_in_silence(charrnn, tmp_path):
+@pytest.mark.parametrize(("reader", "why"), [("| head -1", "went away"), ("> /dev/full", "no space left")])
+def test_a_stream_of_events_that_fails_does_not_end_what_learns(tmp_path, reader, why):
     (tmp_path / "verse.txt").write_text(VERSE)
-    line = ["train", "verse.txt", *TINY, "--steps", "2000", "--eval-every", "20", "--name", "job", "--resume", "--json"]
-    done = shell('"$0" "$@" | head -1; echo "${PIPESTATUS[0]}"', *line, cwd=tmp_path)
-    first, code = done.stdout.splitlines()
-    assert json.loads(first)["event"] == "started"
-    assert (code, done.stderr) == (b"0", b"")
-    again = charrnn(*line, "--max-time", "1s", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    line = ["train", "verse.txt", *TINY, "--steps", "300", "--eval-every", "20", "--name", "job", "--json"]
+    done = shell(f'"$0" "$@" {reader}; echo "${{PIPESTATUS[0]}}"', *line, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == b"0"
+    said = done.stderr.decode().splitlines()
+    assert len(said) == 1, said
+    assert said[0].startswith("warning: ")
+    assert why in said[0]
+    assert "training goes on" in said[0]
+    events = (tmp_path / "checkpoints" / "job" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(events[-1])["event"] == "finished"
 
 
 def test_a_reader_of_scores_that_leaves_after_the_first_is_met_with_silence(trained):
@@ -173,6 +178,7 @@ MODES = {
     "read-only": ("", 0o555), "read-only-run": ("verses", 0o555), "closed": ("", 0), "closed-run": ("verses", 0),
     "closed-file": ("verses/best.safetensors", 0),
 }  # fmt: skip
+SEALED = ("closed", "closed-run")  # folders that not even their owner may enter
 READ = {
     "the newest": ["info"],
     "a name": ["info", "verses"],
@@ -188,11 +194,11 @@ WRITE = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def denied(trained, door):
     """What is tried -> how it ended, for somebody who is denied what modes deny; and whether anything was changed."""
     folder = Path(tempfile.mkdtemp())
-    work, asked = folder / "work", [*READ.items(), *WRITE.items()]
+    work, asked = folder / "work", READ | WRITE
     for name in MODES:
         shutil.copytree(trained / "checkpoints", work / name)
     shutil.copy(trained / "verses.txt", work)
@@ -200,18 +206,18 @@ def denied(trained, door):
     for path in paths:
         path.chmod(0o755 if path.is_dir() else 0o644)
     before = {path: path.read_bytes() for path in paths if path.is_file()}
-    shutil.copytree(work / "closed", folder / "before")
-    first = [([*line, "--checkpoints", "../before"], {}) for _, line in asked]
     for name, (place, mode) in MODES.items():
         (work / name / place).chmod(mode)
-    lines = [([*line, "--checkpoints", name], {}) for name in MODES for _, line in asked]
-    found = iter(door([*first, *lines], folder, stranger=len(first))[len(first) :])
-    ends = {(name, what): next(found) for name in MODES for what, _ in asked}
+    lines = {(name, what): ([*line, "--checkpoints", name], {}) for name in MODES for what, line in asked.items()}
+    ends = dict(zip(lines, door(lines.values(), folder, stranger=True), strict=True))
     for name, (place, _) in MODES.items():
         (work / name / place).chmod(0o755)
-    after = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+    # Of a superuser's folders a stranger may change nothing; his own he may, but for what has no permission itself.
+    sealed = [work] if os.geteuid() == 0 else [work / name / MODES[name][0] for name in SEALED]
+    after = {path: path.read_bytes() for place in sealed for path in place.rglob("*") if path.is_file()}
+    expected = {path: content for path, content in before.items() if any(path.is_relative_to(p) for p in sealed)}
     shutil.rmtree(folder)
-    return ends, after == before
+    return ends, after == expected
 
 
 def refused(done, code):
@@ -252,14 +258,14 @@ def test_what_may_not_be_read_is_a_missing_input(denied, place, what):
 # Names
 
 
-@pytest.fixture(scope="module")
-def odd(tmp_path_factory):
+@pytest.fixture(scope="session")
+def odd(charrnn, tmp_path_factory):
     """(a folder with a newline in its name, the output of the training there); texts and run have odd names too."""
     folder = tmp_path_factory.mktemp("odd") / f"{ODD_NAME} {ODD_PLACE}\n2"
     folder.mkdir()
     (folder / EVIL_NAME).write_text("[red]x[/red] :smile: \x1b]0;own\x07\x9b\u202e [/] \x1b[2J\n" * 40)
     line = ["train", EVIL_NAME, *TINY, "--steps", "3", "--name", ODD_NAME, "--checkpoints", ODD_PLACE]
-    done = shell('"$0" "$@"', *line, cwd=folder)
+    done = charrnn(*line, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -273,17 +279,17 @@ def test_the_commands_that_are_printed_at_the_end_can_be_typed(odd):
         assert again.returncode == 0, (line, again.stderr)
 
 
-def test_odd_names_are_names_like_any_other(odd):
+def test_odd_names_are_names_like_any_other(odd, charrnn):
     folder, _ = odd
     run = folder / ODD_PLACE / ODD_NAME
     assert read_checkpoint(newest(run)).config.corpus == [str(folder / EVIL_NAME)]
     place = ["--checkpoints", ODD_PLACE]
     for model in ([ODD_NAME], [str(run)], [str(run / "best.safetensors")]):
-        found = json.loads(shell('"$0" "$@"', "info", *model, *place, "--json", cwd=folder).stdout)
+        found = json.loads(charrnn("info", *model, *place, "--json", cwd=folder).stdout)
         assert found["config"]["corpus"] == [str(folder / EVIL_NAME)]
-    scored = json.loads(shell('"$0" "$@"', "evaluate", ODD_NAME, EVIL_NAME, *place, "--json", cwd=folder).stdout)
+    scored = json.loads(charrnn("evaluate", ODD_NAME, EVIL_NAME, *place, "--json", cwd=folder).stdout)
     assert scored["text"] == EVIL_NAME
-    again = shell('"$0" "$@"', "train", "--config", run / "config.yaml", *place, "--name", "again", cwd=folder)
+    again = charrnn("train", "--config", run / "config.yaml", *place, "--name", "again", cwd=folder)
     assert again.returncode == 0, again.stderr
     assert read_checkpoint(newest(folder / ODD_PLACE / "again")).config == read_checkpoint(newest(run)).config
 
@@ -314,7 +320,7 @@ def commands(folder):
     ]
 
 
-def test_nothing_from_a_name_or_a_text_steers_a_terminal(odd):
+def test_nothing_from_a_name_or_a_text_steers_a_terminal(odd, screen):
     folder, done = odd
     assert not set(done.stderr.decode()) & CONTROLS
     for line, code in commands(folder):
@@ -323,18 +329,18 @@ def test_nothing_from_a_name_or_a_text_steers_a_terminal(odd):
         assert not set(shown) & CONTROLS, (line, shown)
 
 
-def test_markup_in_names_and_texts_is_shown_as_it_is(odd):
+def test_markup_in_names_and_texts_is_shown_as_it_is(odd, charrnn, screen):
     folder, _ = odd
     place = ["--checkpoints", ODD_PLACE]
     for line in (["info", ODD_NAME, *place], ["evaluate", ODD_NAME, *place]):
-        piped = shell('"$0" "$@"', *line, cwd=folder).stdout.decode()
+        piped = charrnn(*line, cwd=folder).stdout.decode()
         _, shown = screen(*line, cwd=folder)
         for output in (piped, shown):
             together = re.sub(r"\s+", "", output)
             assert "[red]f:smile:" in together
             assert "\\x1b]0;owned\\x07" in together
     assert "[/]" in (folder / EVIL_NAME).read_text()
-    piped = shell('"$0" "$@"', "sample", ODD_NAME, *place, "-n", "400", "--seed", "3", cwd=folder).stdout.decode()
+    piped = charrnn("sample", ODD_NAME, *place, "-n", "400", "--seed", "3", cwd=folder).stdout.decode()
     _, shown = screen("sample", ODD_NAME, *place, "-n", "400", "--seed", "3", cwd=folder)
     assert set(piped) & CONTROLS
     assert "\\x1b" in shown or "\\x07" in shown or "\\x9b" in shown
@@ -421,7 +427,7 @@ def wait_for(path, process):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [2000, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [1000, pytest.param(5000, marks=pytest.mark.slow)])
 def test_readers_beside_a_trainer_never_see_half_a_model(tmp_path, number):
     reads, steps, errors, failed = read_beside_a_trainer(tmp_path, number)
     assert (errors, failed) == ([], 0)
@@ -473,7 +479,7 @@ def race(folder, rounds, *extra):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [6, pytest.param(50, marks=pytest.mark.slow)])
 def test_of_two_trainers_started_at_once_one_trains_and_the_other_is_told_that_it_is_busy(tmp_path, rounds):
     found = race(tmp_path, rounds, "--resume")
     assert [ends for ends in found if ends[:2] != [75, 128 + signal.SIGTERM]] == []

@@ -93,7 +93,7 @@ def test_a_recorded_configuration_runs_the_same_run_again(charrnn, corpus):
     flags = ["--steps", "6", "--dropout", "0.3", "--cell", "gru", "--seed", "5"]
     assert charrnn("train", corpus, *TINY, *flags, "--name", "a", cwd=corpus.parent).returncode == 0
     config = corpus.parent / "checkpoints" / "a" / "config.yaml"
-    assert charrnn("train", "--config", config, "--name", "b", cwd=corpus.parent).returncode == 0
+    assert charrnn("train", "--config", config, "--name", "b", cwd=corpus.parent, fresh=True).returncode == 0
     a, b = (read_checkpoint(newest(corpus.parent / "checkpoints" / name)) for name in "ab")
     assert all(np.array_equal(a.weights[name], b.weights[name]) for name in a.weights)
     assert a.config == b.config
@@ -161,7 +161,9 @@ def test_dry_run_states_the_memory_that_the_run_takes(corpus, size):
 
 def test_a_small_corpus_shrinks_lanes_and_says_so(charrnn, tmp_path):
     (tmp_path / "small.txt").write_text("to be or not to be")
-    done = charrnn("train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", cwd=tmp_path)
+    done = charrnn(
+        "train", "small.txt", "--batch-size", "64", "--seq-length", "50", "--steps", "2", *TINY[-2:], cwd=tmp_path
+    )
     assert done.returncode == 0
     assert b"shrunk to 1 x 17" in done.stderr
 
@@ -207,9 +209,11 @@ def test_fine_tuning_keeps_characters_and_adds_new_ones(charrnn, corpus):
     assert json.loads(charrnn("info", "new", "--json", cwd=corpus.parent).stdout)["config"]["hidden"] == 16
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGXCPU, 152)]
+)
 def test_a_signal_saves_and_what_is_said_continues(charrnn, corpus, number, code):
-    line = ["train", str(corpus), *TINY, "--steps", "1200", "--eval-every", "400"]
+    line = ["train", str(corpus), *TINY, "--steps", "4000", "--eval-every", "2000"]
     process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.PIPE)
     metrics = corpus.parent / "checkpoints" / "verses" / "metrics.jsonl"
     while not (metrics.exists() and '"trained"' in metrics.read_text()):
@@ -222,12 +226,12 @@ def test_a_signal_saves_and_what_is_said_continues(charrnn, corpus, number, code
     assert time.monotonic() - asked < 10
     assert f"stopped by {number.name}".encode() in stderr
     step = read_checkpoint(newest(metrics.parent)).progress.step
-    assert 0 < step < 1200
-    said = re.search(rf"saved at step {step}; the same line with (.*) continues the run", stderr.decode())
+    assert 0 < step < 4000
+    said = re.search(rf"saved at step {step}; the same command with (.*) continues the run", stderr.decode())
     again = charrnn(*line, *shlex.split(said[1]), cwd=corpus.parent)
     assert again.returncode == 0
     assert f"resuming at step {step:,}".encode() in again.stderr
-    assert read_checkpoint(newest(metrics.parent)).progress.step == 1200
+    assert read_checkpoint(newest(metrics.parent)).progress.step == 4000
 
 
 def test_a_second_trainer_on_the_same_run_is_told_who_has_it(charrnn, corpus):
@@ -270,7 +274,9 @@ def charrnn_command():
 
 def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
     lines = ["name: from-file", "resume: true", "checkpoints: elsewhere", "max_time: 1h", "exit_incomplete: 99"]
-    (corpus.parent / "c.yaml").write_text("\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8"]))
+    (corpus.parent / "c.yaml").write_text(
+        "\n".join([*lines, f"corpus: [{corpus}]", "steps: 2", "hidden: 8", "precision: float32"])
+    )
     done = charrnn("train", "--config", "c.yaml", "--name", "flag-wins", cwd=corpus.parent)
     assert done.returncode == 0, done.stderr
     assert (corpus.parent / "elsewhere" / "flag-wins" / "best.safetensors").exists()
@@ -279,11 +285,11 @@ def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
 def test_the_time_of_a_job_ends_it_in_time_and_the_same_line_continues(charrnn, corpus):
     line = ["train", corpus, *TINY, "--steps", "4000000", "--name", "job", "--resume", "--exit-incomplete", "99"]
     began = time.monotonic()
-    first = charrnn(*line, "--max-time", "10s", cwd=corpus.parent)
-    assert time.monotonic() - began < 10
+    first = charrnn(*line, "--max-time", "4s", cwd=corpus.parent)
+    assert time.monotonic() - began < 4
     assert first.returncode == 99
     step = read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step
-    second = charrnn(*line, "--max-time", "10s", cwd=corpus.parent)
+    second = charrnn(*line, "--max-time", "3s", cwd=corpus.parent)
     assert f"resuming at step {step:,}".encode() in second.stderr
     assert read_checkpoint(newest(corpus.parent / "checkpoints" / "job")).progress.step > step
 
@@ -338,11 +344,11 @@ def test_a_model_from_a_gpu_opens_on_a_cpu(charrnn, corpus):
 def test_what_stands_in_both_parts_is_counted_and_said(charrnn, tmp_path):
     (tmp_path / "text.txt").write_text("".join(chr(97 + n * n % 26) for n in range(900)) + "A" * 64 + "B" * 64)
     done = charrnn("train", "text.txt", *TINY, "--steps", "1", "--validation-fraction", "0.5", cwd=tmp_path)
-    line = next(line for line in done.stderr.decode().splitlines() if "flatters" in line)
-    assert re.match(r"\d+ of 8 passages of 64 symbols in the validation part stand in the training part too", line)
+    line = next(line for line in done.stderr.decode().splitlines() if "passages of" in line)
+    assert re.match(r"\d+ of 8 passages of 64 symbols in the validation set also occur in the training set", line)
     (tmp_path / "names.txt").write_text("Ada\nBob\nEve\nAda\n" * 40)
     done = charrnn("train", "names.txt", *TINY, "--steps", "1", "--records", "lines", cwd=tmp_path)
-    assert b"16 of 16 records in the validation part stand in the training part too" in done.stderr
+    assert b"16 of 16 records in the validation set also occur in the training set" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["flag", "environment", "file"])
@@ -378,9 +384,9 @@ def log_metrics(metrics, step):
 """
 
 
-def test_the_adapter_in_the_readme_hands_every_number_on(charrnn, corpus):
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    adapter = re.search(r"<!-- adapter -->\n```python\n(.*?)```", readme, re.DOTALL)[1]
+def test_the_adapter_in_the_guide_hands_every_number_on(charrnn, corpus):
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+    adapter = re.search(r"<!-- adapter -->\n```python\n(.*?)```", guide, re.DOTALL)[1]
     assert len(list(filter(None, adapter.splitlines()))) == 3
     (corpus.parent / "adapter.py").write_text(adapter)
     (corpus.parent / "mlflow.py").write_text(TRACKER)

@@ -12,7 +12,7 @@ import charrnn as package
 from charrnn.config import ModelConfig, parameter_shapes
 from charrnn.evaluation.alternatives import Read, read
 from charrnn.evaluation.score import surprisals
-from charrnn.evaluation.segments import alone, carried
+from charrnn.evaluation.segments import alone, lanes
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
@@ -67,9 +67,9 @@ def test_nats_are_those_of_a_score_wherever_the_passage_lies(n, data, cell, reco
     if records:
         plain = Vocabulary("char", RECORDS.symbols, end="\n")
         ids[::7] = ids[-1] = plain.end_id
-        nats, _ = surprisals(of, ids, alone(ids, plain))
+        nats, _ = surprisals(of, ids, alone(ids, plain.layout))
     else:
-        nats, _ = surprisals(of, ids, carried(n))
+        nats, _ = surprisals(of, ids, lanes(n, 1))
     found = read(of, ids, first, last, end_id=RECORDS.end_id if records else None)
     assert [each.symbol for each in found] == ids[first:last].tolist()
     np.testing.assert_allclose([each.nats for each in found], nats[first:last], rtol=0, atol=1e-5)
@@ -77,7 +77,7 @@ def test_nats_are_those_of_a_score_wherever_the_passage_lies(n, data, cell, reco
 
 def test_answers_cost_what_a_score_says_and_questions_have_alternatives_too():
     of, ids = network(), np.array([0, 1, 2, 4, 3, 0, 2, 4, 1, 1, 0], dtype=np.uint8)
-    nats, _ = surprisals(of, ids, alone(ids, RECORDS))
+    nats, _ = surprisals(of, ids, alone(ids, RECORDS.layout))
     found = np.array([each.nats for each in read(of, ids, 1, len(ids), end_id=0)])
     counted = ~np.isnan(nats[1:])
     assert counted.sum() == 5

@@ -17,7 +17,7 @@ from charrnn.evaluation.score import (
     surprisals,
     total,
 )
-from charrnn.evaluation.segments import Segment, carried, cold, lanes
+from charrnn.evaluation.segments import Segment, cold, lanes
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.vocabulary import Vocabulary
 
@@ -74,7 +74,7 @@ SHAPES = {"count": st.integers(1, 80), "run_up": st.integers(1, 60), "window": s
 @given(n=SIZES, **SHAPES)
 @settings(deadline=None, max_examples=300)
 def test_every_target_is_scored_exactly_once(n, count, run_up, window):
-    for segments in (carried(n), lanes(n, count, run_up), cold(n, window)):
+    for segments in (lanes(n, 1), lanes(n, count, run_up), cold(n, window)):
         assert sorted(targets_of(segments)) == list(range(1, n))
         assert all(1 <= segment.start <= segment.scored <= segment.end <= n for segment in segments)
 
@@ -100,10 +100,10 @@ def test_cold_windows_never_look_further_back_than_their_width(n, count, run_up,
 @pytest.mark.parametrize(
     ("segments", "expected"),
     [
-        (carried(0), []),
-        (carried(1), []),
-        (carried(2), [(1, 1, 2)]),
-        (carried(9), [(1, 1, 9)]),
+        (lanes(0, 1), []),
+        (lanes(1, 1), []),
+        (lanes(2, 1), [(1, 1, 2)]),
+        (lanes(9, 1), [(1, 1, 9)]),
         (cold(9, 3), [(1, 1, 4), (4, 4, 7), (7, 7, 9)]),
         (cold(9, 4), [(1, 1, 5), (5, 5, 9)]),
         (cold(1, 4), []),
@@ -121,7 +121,7 @@ def test_segments_of_short_texts_worked_out_by_hand(segments, expected):
 @pytest.mark.parametrize("n", [0, 1, 2, 3, CHUNK, CHUNK + 1, CHUNK + 2, 3 * CHUNK + 5])
 def test_carried_score_is_that_of_a_plain_loop(n):
     ids, reader = random_ids(n), Remembering()
-    nats, hits = surprisals(reader, ids, carried(n))
+    nats, hits = surprisals(reader, ids, lanes(n, 1))
     np.testing.assert_allclose(nats[1:], by_loop(ids)[1:], rtol=0, atol=1e-12)
     np.testing.assert_array_equal(hits[1:], ids[1:] == 0)
     assert np.isnan(nats[:1]).all()
@@ -173,7 +173,7 @@ def test_scoring_can_be_interrupted_between_chunks():
 
     ids = random_ids(10 * CHUNK)
     with pytest.raises(KeyboardInterrupt):
-        surprisals(Remembering(), ids, carried(len(ids)), poll=poll)
+        surprisals(Remembering(), ids, lanes(len(ids), 1), poll=poll)
     assert len(calls) == 3
 
 
@@ -186,7 +186,7 @@ def test_lanes_and_one_carried_state_agree_for_a_real_network():
         for name, shape in parameter_shapes(config, 5).items()
     }
     reader, ids = NumpyNetwork(config, 5, weights), random_ids(2000)
-    expected = surprisals(reader, ids, carried(2000))[0][1:]
+    expected = surprisals(reader, ids, lanes(2000, 1))[0][1:]
     close, rough = (surprisals(reader, ids, lanes(2000, 8, run_up))[0][1:] for run_up in (100, 1))
     assert np.abs(close - expected).max() < 1e-4
     assert np.abs(rough - expected).max() > 1e-2
@@ -246,7 +246,7 @@ def test_a_short_text_scores_the_same_in_pieces(n, ends, window):
         return Remembering()
 
     parts = list(score_stream(open_reader, cut(ids, [min(end, n) for end in ends]), FIVE, window))
-    expected, hits = surprisals(Remembering(), ids, cold(n, window) if window else carried(n))
+    expected, hits = surprisals(Remembering(), ids, cold(n, window) if window else lanes(n, 1))
     expected[:1] = math.log(5)
     np.testing.assert_array_equal(np.concatenate([ids[:0], *(part.ids for part in parts)]), ids)
     np.testing.assert_allclose(np.concatenate([[], *(part.nats for part in parts)]), expected, rtol=0, atol=1e-12)
@@ -261,7 +261,7 @@ def test_a_long_text_scores_the_same_in_blocks(monkeypatch, size, window):
     monkeypatch.setattr("charrnn.evaluation.score.BLOCK", size)
     ids = random_ids(30_000)
     parts = list(score_stream(lambda short: Remembering(), cut(ids, [10, 9_999, 20_000]), FIVE, window))
-    expected, _ = surprisals(Remembering(), ids, cold(len(ids), window) if window else carried(len(ids)))
+    expected, _ = surprisals(Remembering(), ids, cold(len(ids), window) if window else lanes(len(ids), 1))
     expected[0] = math.log(5)
     np.testing.assert_array_equal(np.concatenate([part.ids for part in parts]), ids)
     np.testing.assert_allclose(np.concatenate([part.nats for part in parts]), expected, rtol=0, atol=1e-12)

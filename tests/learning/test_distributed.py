@@ -117,7 +117,7 @@ def test_shares_are_equal_and_in_order_and_cover_all_lanes(size, each):
 def test_lanes_that_cannot_be_shared_out_evenly_are_refused(size, lanes):
     if lanes % size:
         with pytest.raises(
-            SettingsError, match=f"--batch-size {lanes} cannot .* {size} processes; .* {size}"
+            SettingsError, match=f"`batch_size={lanes}` cannot .* {size} processes; .* {size}"
         ) as caught:
             Group(0, size).share(lanes)
         assert caught.value.exit_code == 2
@@ -152,7 +152,7 @@ def test_a_process_that_waits_in_vain_says_so(rank):
     store = torch.distributed.HashStore()
     meetings(store, 1, 2)
     store.set_timeout(timedelta(seconds=0.1))
-    with pytest.raises(LostProcessError, match=f"another process than rank {rank} has ended"):
+    with pytest.raises(LostProcessError, match=f"a process other than rank {rank} has ended"):
         _own_part(store, rank, 2)
 
 
@@ -196,7 +196,7 @@ def test_gathered_lanes_are_what_was_shared_out(two):
 
 
 def test_a_process_that_is_left_says_so(two):
-    what, remedy = "another process than rank 0 has ended", "the same line with --resume continues the run"
+    what, remedy = "a process other than rank 0 has ended", "the same command with `resume=True` continues the run"
     expected = ["LostProcessError", 75, f"{what}; the run cannot go on without it; {remedy}"]
     assert [facts["abandoned"] for facts in two.facts] == [expected, ["DataError", 65, "of rank 1 alone"]]
 

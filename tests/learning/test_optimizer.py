@@ -80,7 +80,7 @@ def test_steps_are_those_of_the_class_that_torch_has_for_them():
     generator = torch.Generator().manual_seed(3)
     for step in range(5):
         reference.param_groups[0]["lr"] = reference.param_groups[1]["lr"] = RATE / (step + 1)
-        optimizer.zero_grad()
+        ours.zero_grad()
         for number, (mine, other) in enumerate(zip(ours.parameters(), theirs.parameters(), strict=True)):
             gradient = torch.randn(mine.shape, generator=generator)
             if step > 1 or number:

@@ -35,18 +35,16 @@ def in_a_process(code):
 
 
 def test_peak_memory_grows_by_what_is_used_and_never_shrinks():
+    """Memory that was not touched does not count."""
     code = "found = [peak_memory()]\n"
+    code += "unused = torch.empty(1 << 28)\nfound.append(peak_memory())\n"
     code += "used = bytearray(b'x' * (200 << 20))\nfound.append(peak_memory())\n"
     code += "del used\nfound.append(peak_memory())\n"
-    before, during, after = in_a_process(code)
+    before, untouched, during, after = in_a_process(code)
     assert before > 50 * MEBIBYTE, "torch alone takes more"
-    assert 195 * MEBIBYTE < during - before < 420 * MEBIBYTE  # the literal and its copy
+    assert untouched - before < 64 * MEBIBYTE
+    assert 195 * MEBIBYTE < during - untouched < 420 * MEBIBYTE  # the literal and its copy
     assert after >= during
-
-
-def test_memory_that_was_not_touched_does_not_count():
-    before, after = in_a_process("found = [peak_memory()]\nunused = torch.empty(1 << 28)\nfound.append(peak_memory())")
-    assert after - before < 64 * MEBIBYTE
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -120,18 +118,18 @@ def test_the_speed_of_this_machine_is_one(cell):
     assert all(speed < 20 * 2 * 1024**3 / min(times) for speed in found.values())
 
 
-def test_a_precision_that_is_far_behind_is_not_measured_for_long(monkeypatch):
+def test_a_precision_that_is_emulated_is_not_measured_for_long(monkeypatch):
     """Where bfloat16 is emulated, a hundred times slower, a quarter of a second of it would be enough."""
     unroll, tries = CELLS["rnn"].unroll, []
 
     def emulated(self, *arguments):
         if torch.is_autocast_enabled("cpu"):
-            tries.append(time.sleep(0.2))
+            tries.append(time.sleep(0.1))
         return unroll(self, *arguments)
 
     monkeypatch.setattr(CELLS["rnn"], "unroll", emulated)
     found = training_speeds("cpu", ["float32", "bfloat16"], 1, LayerShape("rnn", 8, 16, 4))
-    assert len(tries) == 3
+    assert len(tries) == 4
     assert found["bfloat16"] < found["float32"] / 3
 
 
@@ -146,5 +144,5 @@ def test_what_is_chosen_can_be_computed_and_what_cannot_is_refused(cell, monkeyp
 
     monkeypatch.setattr(CELLS[cell], "unroll", without)
     assert not computes("cpu", "bfloat16", cell)
-    with pytest.raises(SettingsError, match="--precision bfloat16 cannot be used here; this machine has no"):
+    with pytest.raises(SettingsError, match="`precision=bfloat16` cannot be used here; this machine cannot run a"):
         check_precision("cpu", "bfloat16", cell)

@@ -15,8 +15,8 @@ from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, s
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
+from tests.settings_table import PAGE, written
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
 CHOSEN = {
     "validation_fraction", "layers", "hidden", "embedding", "dropout", "weight_drop", "dropout_start",
@@ -98,7 +98,7 @@ def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
 
 @pytest.mark.parametrize("train", TRAIN)
 @pytest.mark.parametrize("epochs", [0.5, 3.0, 12.0, 100.0])
-def test_a_number_of_readings_asks_for_the_same_network_on_any_machine(train, epochs):
+def test_a_number_of_epochs_asks_for_the_same_network_on_any_machine(train, epochs):
     row = largest(train, lambda size: epochs * train)
     found = [choices(train, speed=speed, epochs=epochs) for speed in (1.0, 1e15)]
     assert found[0].values == found[1].values
@@ -132,7 +132,7 @@ def test_the_machine_is_measured_only_where_the_table_depends_on_it():
     wish = Wish()
     wish.add({"time": 60.0}, "flag")
     (row,) = (size for size in SIZES if size.symbols == 10_000)
-    assert size_for(wish, 20_000, 65, refuse) == (row, "for 20,000 training symbols")
+    assert size_for(wish, 20_000, 65, refuse) == (row, "for a training set of 20,000 symbols")
     with pytest.raises(AssertionError, match="measured"):
         size_for(wish, 1_000_000, 65, refuse)
 
@@ -146,7 +146,7 @@ def test_a_large_alphabet_takes_time_as_well():
 
 def test_the_reason_says_how_often_the_text_can_be_read():
     why = choices(1_000_000, speed=1e11, time=95.0).reasons["hidden"]
-    assert why == f"for 1,000,000 training symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} readings"
+    assert why == f"for a training set of 1,000,000 symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} epochs"
 
 
 def precision_for(monkeypatch, float32, bfloat16, **asked):
@@ -168,7 +168,7 @@ def test_the_precision_is_the_faster_one_and_both_speeds_are_said(monkeypatch):
     for float32, bfloat16, expected in ((687e9, 412e9, "float32"), (340e9, 516e9, "bfloat16"), (5e9, 5e9, "float32")):
         precision, why, shapes = precision_for(monkeypatch, float32, bfloat16)
         assert precision == expected
-        assert f"{float32 / 1e9:.0f} in float32 and {bfloat16 / 1e9:.0f} in bfloat16" in why
+        assert f"float32 {float32 / 1e9:.0f}, bfloat16 {bfloat16 / 1e9:.0f}" in why
         assert shapes == [LayerShape("lstm", 64, 256, 16)]
 
 
@@ -240,7 +240,7 @@ def test_lanes_that_the_text_cannot_fill_are_shrunk_and_the_reason_says_so(train
     found = choices(train, device="cpu", **asked)
     assert (found.values["batch_size"], found.values["seq_length"]) == (lanes, window)
     assert re.search(rf"shrunk to {lanes}\D+{window}\b", found.reasons["batch_size"])
-    assert f"{train:,} training symbols" in found.reasons["batch_size"]
+    assert f"the training set has only {train:,} symbols" in found.reasons["batch_size"]
 
 
 def test_lanes_that_the_text_fills_are_not_called_shrunk():
@@ -282,9 +282,6 @@ def test_the_device_for_auto_is_one_that_is_here():
     assert usable_device(usable_device("auto")) == usable_device("auto")
 
 
-def test_the_readme_shows_the_table_that_is_used():
-    table = README.split("| training characters |")[1].split("\n\n")[0]
-    rows = re.findall(r"^\| ([\d,]+ and more|[\d,]+|fewer) \|(.*)\|$", table, re.MULTILINE)
-    shown = [tuple(float(cell.replace(",", "")) for cell in cells.split("|")) for _, cells in rows]
-    assert shown == [tuple(vars(size).values())[1:] for size in SIZES]
-    assert [int(re.sub(r"\D", "", name) or 0) for name, _ in rows] == [size.symbols for size in SIZES]
+def test_the_documentation_shows_the_table_that_is_used():
+    page = PAGE.read_text()
+    assert written(page) == page, "python tests/settings_table.py writes it"

@@ -102,7 +102,7 @@ def test_a_text_in_the_old_alphabet_is_read_as_before(embedding):
 def test_the_message_counts_what_was_kept_added_and_left_out():
     source, vocabulary = source_of("abcde", 3), Vocabulary.of("dexyz!")
     _, text = adapted_weights(source, vocabulary, fresh_weights(source, vocabulary))
-    assert text == "kept the weights of 2 symbols, added 4 new ones, left out 3 unused ones"
+    assert text == "kept the weights of 2 symbols, added 4 new ones, dropped 3 unused ones"
 
 
 def test_the_network_of_the_model_is_asked_for_and_its_source_is_named():
@@ -113,7 +113,7 @@ def test_the_network_of_the_model_is_asked_for_and_its_source_is_named():
         "cell": "gru", "layers": 1, "hidden": 4, "embedding": 3, "layer_norm": True, "residual": True, "unit": "byte",
     }  # fmt: skip
     assert wish.sources["hidden"] == "flag"
-    assert "--init-from" in wish.sources["cell"]
+    assert "starts from" in wish.sources["cell"]
     assert wish.get("learning_rate") == 0.1
     assert wish.get("dropout") is None
 
@@ -123,9 +123,9 @@ def test_the_network_of_the_model_is_asked_for_and_its_source_is_named():
     [("cell", "rnn"), ("layers", 2), ("hidden", 5), ("embedding", 0), ("layer_norm", False), ("residual", False),
      ("unit", "byte")],
 )  # fmt: skip
-def test_another_network_than_the_models_is_refused_by_its_flag(key, value):
+def test_another_network_than_the_models_is_refused_by_its_name(key, value):
     wish = Wish()
     wish.add({key: value}, "flag")
-    with pytest.raises(SettingsError, match=f"--{key.replace('_', '-')} ") as caught:
+    with pytest.raises(SettingsError, match=f"`{key}=") as caught:
         adopt_network(wish, run_config())
     assert caught.value.exit_code == 2

@@ -9,7 +9,7 @@ from charrnn.evaluation.gradients import reach
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.units import activations
 from charrnn.language_model import load
-from charrnn.report.study import SAMPLE, SEED, beginning, card, counted, rungs, shown, study
+from charrnn.report.study import SAMPLE, SEED, beginning, card, rungs, shown, study
 from charrnn.text.corpus import recorded_corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
@@ -46,7 +46,7 @@ def test_the_passage_is_held_out_text_with_the_likeliest_first(account, model, c
 
 def test_levels_are_the_activations_of_every_unit(account, model, corpus):
     start = len(corpus.validation) - len(account.passage)
-    values = activations(model.numpy_network, corpus.validation)[start:]
+    values = activations(model.networks.numpy, corpus.validation)[start:]
     assert len(account.cells.levels) == values.shape[1] == 24
     for unit, levels in enumerate(account.cells.levels):
         drawn = np.array([int(level, 15) for level in levels]) / 7 - 1
@@ -54,7 +54,7 @@ def test_levels_are_the_activations_of_every_unit(account, model, corpus):
 
 
 def test_the_gradient_is_a_share_of_what_reaches_one_step_back(account, model, corpus):
-    norms = reach(model.torch_reader.network, corpus.validation, model.checkpoint.config.seq_length)
+    norms = reach(model.networks.torch.network, corpus.validation, model.checkpoint.config.seq_length)
     assert account.reach == pytest.approx(tuple(norms / norms[0]))
     assert account.reach[0] == 1
 
@@ -74,7 +74,7 @@ def test_what_is_copied_is_told_of_the_sample_that_is_shown(account, model, corp
 def test_the_card_says_what_the_checkpoint_says(model):
     said = dict(card(model))
     nats = model.checkpoint.progress.validation_nats
-    assert said["reached"] == f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character, held out"
+    assert said["validation"] == f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character"
     assert "60 of 60 steps" in said["trained"]
 
 
@@ -92,9 +92,9 @@ def test_a_symbol_is_shown_by_itself():
 def test_of_questions_and_answers_the_answers_count_and_their_ends():
     ids = np.array([0, 2, 3, 1, 2, 0, 3, 1, 0, 2, 2])
     answers = Vocabulary("char", (END, ANSWER, "a", "b"), end="\n", answer="=")
-    assert counted(ids, answers).astype(int).tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
-    assert counted(ids[1:], answers).astype(int).tolist() == [0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
-    assert counted(ids, Vocabulary("char", (END, "a", "b", "c"), end="\n")).all()
+    assert answers.layout.counted(ids).astype(int).tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert answers.layout.counted(ids[1:]).astype(int).tolist() == [0, 0, 0, 1, 1, 0, 0, 1, 0, 0]
+    assert Vocabulary("char", (END, "a", "b", "c"), end="\n").layout.counted(ids).all()
 
 
 def test_rungs_are_the_samples_of_a_record_whatever_else_is_in_it():

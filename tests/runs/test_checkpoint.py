@@ -220,7 +220,7 @@ def test_zeroed_blocks_are_found(path, content):
 @pytest.mark.parametrize("tail", [b"\0", b"\n", b"x" * 1000], ids=["NUL", "newline", "text"])
 def test_appended_bytes_are_found(path, content, tail):
     path.write_bytes(content + tail)
-    assert "something was added to it" in refusal(path)
+    assert "something was appended to it" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_a_header_too_long_for_any_vocabulary_is_not_read(path, length, why):
 def test_a_header_of_brackets_is_refused_before_it_is_parsed(path):
     header = MARK + b'\\"}"},"x":' + b"[" * 300_000 + b"]" * 300_000 + b"}"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
-    assert "no list of tensors" in refusal(path)
+    assert "not a list of tensors" in refusal(path)
 
 
 def test_a_large_file_that_is_no_checkpoint_is_refused_without_holding_it_in_memory(path):
@@ -499,7 +499,7 @@ REASONS = {
 def test_a_refusal_says_what_is_wrong_and_what_to_do(path, content, change, reason):
     path.write_bytes(resealed(content, change))
     assert f"cannot use the checkpoint {path}; {reason}" in refusal(path)
-    assert refusal(path).endswith("; use another checkpoint or train again")
+    assert refusal(path).endswith("; use another checkpoint, or train again")
 
 
 def test_a_record_that_is_no_object_is_called_that(path):
@@ -521,7 +521,7 @@ def test_a_safetensors_file_of_another_program_is_called_that(path):
 def test_a_model_without_its_run_cannot_be_resumed(path):
     write_checkpoint(path, checkpoint(training=False))
     assert read_checkpoint(path).resumable is False
-    assert f"{path} holds a model, not a run; it has no optimiser state; use --init-from" in refusal(
+    assert f"{path} holds a model, not a run; it has no optimiser state; start a new run from it" in refusal(
         path, training=True
     )
 

@@ -147,12 +147,12 @@ def test_a_run_that_nobody_named_is_called_after_its_text(tmp_path, stem, name):
 
 def test_a_taken_name_is_refused(tmp_path):
     (tmp_path / "poem").mkdir()
-    with pytest.raises(OutputError, match="--resume") as caught:
+    with pytest.raises(OutputError, match="`resume=True`") as caught:
         run_folder(tmp_path, "poem", stem="x", resume=False)
     assert caught.value.exit_code == 73
-    remedy = "choose another --name, or add --resume to continue it"
+    remedy = "choose another `name`, or continue it with `resume=True`"
     assert str(caught.value) == f"the run poem exists in {tmp_path}; {remedy}"
-    with pytest.raises(OutputError, match="--resume"):
+    with pytest.raises(OutputError, match="`resume=True`"):
         claimed(Run(tmp_path / "poem"), given=True)
 
 
@@ -192,7 +192,7 @@ def test_numbering_ends_somewhere(tmp_path, monkeypatch):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
     monkeypatch.setattr(Path, "mkdir", taken)
-    with pytest.raises(OutputError, match="choose another --name"):
+    with pytest.raises(OutputError, match="choose another `name`"):
         claimed(Run(tmp_path / "poem"), given=False)
     assert tried == ["poem", *(f"poem-{number}" for number in range(2, 10_001))]
 
@@ -203,7 +203,7 @@ def test_a_file_in_place_of_the_checkpoints_folder_is_not_called_a_taken_name(tm
     with pytest.raises(OutputError) as caught:
         claimed(Run(tmp_path / "checkpoints" / "poem"), given=given)
     assert f"cannot create {tmp_path / 'checkpoints'};" in str(caught.value)
-    assert "--resume" not in str(caught.value)
+    assert "`resume=True`" not in str(caught.value)
     assert "--name" not in str(caught.value)
 
 
@@ -285,7 +285,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_by_name(tmp_path):
     damage(run.path / "step-00000002.safetensors")
     assert run.newest_good(said.append).progress.step == 1
     assert len(said) == 1
-    assert said[0].startswith("passed over a checkpoint: cannot use the checkpoint ")
+    assert said[0].startswith("skipped a checkpoint: cannot use the checkpoint ")
     assert "step-00000002.safetensors" in said[0]
 
 
@@ -347,12 +347,38 @@ def test_a_model_that_somebody_put_into_a_folder_under_a_name_of_its_own_is_foun
     assert find_model(None, tmp_path) == shared
 
 
-def test_a_place_that_exists_goes_before_a_run_of_the_same_name(two_runs, tmp_path_factory, monkeypatch):
+def test_a_place_with_a_checkpoint_goes_before_a_run_of_the_same_name(two_runs, tmp_path_factory, monkeypatch):
     here = tmp_path_factory.mktemp("here")
     monkeypatch.chdir(here)
+    saved(here / "old", 7)
+    assert find_model("old", two_runs) == Path("old") / "step-00000007.safetensors"
+    (here / "new").write_bytes((here / "old" / "step-00000007.safetensors").read_bytes())
+    assert find_model("new", two_runs) == Path("new")
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        lambda place: place.mkdir(),
+        lambda place: (place.mkdir(), (place / "a.txt").write_text("a")),
+        lambda place: place.write_text("Dear diary"),
+        lambda place: place.touch(),
+        lambda place: place.symlink_to("nowhere"),
+        os.mkfifo,
+    ],
+    ids=["an empty folder", "a folder", "a file", "an empty file", "a link to nothing", "a pipe"],
+)
+def test_what_holds_no_checkpoint_does_not_hide_the_run_of_its_name(two_runs, tmp_path_factory, monkeypatch, lay):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    lay(here / "old")
     assert find_model("old", two_runs) == two_runs / "old" / BEST
-    (here / "old").symlink_to("nowhere")
-    assert find_model("old", two_runs) == Path("old")  # reading it will say what is wrong
+    lay(here / "nobody")
+    if not (here / "nobody").is_dir():
+        assert find_model("nobody", two_runs) == Path("nobody")  # reading it will say what is wrong
+        return
+    with pytest.raises(MissingInputError, match="no checkpoint in nobody"):
+        find_model("nobody", two_runs)
 
 
 def test_a_checkpoint_that_vanishes_meanwhile_does_not_hide_the_others(two_runs):
@@ -399,7 +425,7 @@ def test_a_second_owner_is_refused_in_words_whatever_the_lock_says(tmp_path, lef
         lock.write(left)
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="; its owner is not known; wait"), Run(tmp_path).owned():
+        with pytest.raises(BusyError, match="; its owner is unknown; wait"), Run(tmp_path).owned():
             pytest.fail("two owners")
     assert (tmp_path / ".lock").read_bytes() == left
 

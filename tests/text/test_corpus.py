@@ -109,7 +109,7 @@ def test_text_without_two_different_symbols_is_refused(content, held_out):
 
 def test_fraction_that_leaves_nothing_to_learn_is_refused():
     assert len(build_corpus("abab", fraction=0.5).train) == 2
-    with pytest.raises(DataError, match="lower --validation-fraction"):
+    with pytest.raises(DataError, match="lower `validation_fraction`"):
         build_corpus("abab", fraction=0.6)
 
 
@@ -135,7 +135,7 @@ def test_only_the_very_text_that_is_known_is_taken(tmp_path, change):
     if change == "cab":
         assert read_corpus(places, known=known)[0].fingerprint == learnt.fingerprint
     else:
-        with pytest.raises(DataError, match="the corpus has changed") as caught:
+        with pytest.raises(DataError, match="the text has changed") as caught:
             read_corpus(places, known=known)
         assert caught.value.exit_code == 65
 

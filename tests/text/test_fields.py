@@ -106,7 +106,7 @@ def test_a_broken_table_is_refused_with_its_place(text, part, monkeypatch):
 
 @pytest.mark.parametrize("text", ["[\n", '{"text": "a"}\n{"text": \n', "plain\n", "[1]\n", "[" * 100_000])
 def test_what_is_no_object_is_refused(text):
-    with pytest.raises(DataError, match="no JSON object"):
+    with pytest.raises(DataError, match="not a JSON object"):
         found("a.jsonl", text, ["text"])
 
 

@@ -116,7 +116,7 @@ def test_every_offset_up_to_the_rest_is_used():
 
 def test_text_needs_one_symbol_more_than_one_batch():
     assert Lanes(np.zeros(13, dtype=np.uint8), batch_size=3, seq_length=4).windows == 1
-    with pytest.raises(ValueError, match="12 symbols do not fill 3 lanes of 4"):
+    with pytest.raises(ValueError, match="12 symbols do not fill a batch of 3 x 4"):
         Lanes(np.zeros(12, dtype=np.uint8), batch_size=3, seq_length=4)
 
 

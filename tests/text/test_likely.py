@@ -85,11 +85,9 @@ def test_a_few_letters_leave_the_choice_to_who_can_read_them(text, encoding):
 
 @given(
     text=st.sampled_from([text for text, _ in OLD]),
-    encoding=st.sampled_from(
-        sorted({encoding for _, encoding in OLD} - {"euc_jp", "shift_jis", "gbk", "gb18030", "euc_kr"})
-    ),
+    encoding=st.sampled_from(sorted({encoding for _, encoding in OLD} - EAST_ASIAN)),
     start=st.integers(0, 60),
-    length=st.integers(1, 100),
+    length=st.integers(16, 100),
 )
 def test_what_is_called_clear_is_right(text, encoding, start, length):
     """Of any part of any text in any code page that has its letters; nobody writes Russian in one of East Asia's."""
@@ -119,7 +117,7 @@ def test_whatever_is_suggested_decodes_what_was_seen(data):
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("text", [PLAIN, RUSSIAN, CHINESE, KOREAN, HEBREW, POLISH])
 def test_unicode_without_a_mark_is_no_binary_file(text, encoding):
-    with pytest.raises(DataError, match=f"probably UTF-.*encoding='{encoding}'") as caught:
+    with pytest.raises(DataError, match=f"probably UTF-.*encoding={encoding}`") as caught:
         list(decode("old.txt", [(text * 3).encode(encoding)], Decoding(), advise=True))
     assert "binary" not in str(caught.value)
 
@@ -131,18 +129,18 @@ def test_what_is_in_a_code_page_is_not_taken_for_wide(text):
 
 
 @pytest.mark.parametrize("size", [50, 1 << 20])
-def test_the_error_ends_in_a_line_that_reads_the_file(size):
+def test_the_error_names_an_encoding_that_reads_the_file(size):
     data = (PLAIN * 3 + RUSSIAN * 50).encode("cp1251")
     chunks = [data[start : start + size] for start in range(0, len(data), size)]
     with pytest.raises(DataError) as caught:
         list(decode("old.txt", chunks, Decoding(), advise=True))
-    says = "it looks like cp1251: pass `encoding='cp1251'`, or `errors='replace'`, or `unit='byte'` to learn raw bytes"
-    assert str(caught.value).endswith(f"invalid continuation byte; {says}")
+    says = "it looks like cp1251: give `encoding=cp1251`, or replace what cannot be decoded with `errors=replace`"
+    assert f"invalid continuation byte; {says}" in str(caught.value)
 
 
 def test_where_it_is_not_clear_the_line_is_shown_as_each_would_read_it():
     with pytest.raises(
-        DataError, match=r"may be cp1252 \('caf\u00e9 au lait'\), .* or .*: pass the `encoding` that reads"
+        DataError, match=r"may be cp1252 \('caf\u00e9 au lait'\), .* or .*: give the `encoding` that reads"
     ):
         list(decode("old.txt", [b"caf\xe9 au lait"], Decoding(), advise=True))
 
@@ -155,7 +153,7 @@ def test_nothing_that_a_line_holds_steers_a_terminal():
 
 @pytest.mark.parametrize("encoding", ["ascii", "shift_jis", "utf-16"])
 def test_whoever_named_another_encoding_is_not_advised(encoding):
-    with pytest.raises(DataError, match="pass the right `encoding`"):
+    with pytest.raises(DataError, match="give the right `encoding`"):
         list(decode("old.txt", [FRENCH.encode("cp1252")], Decoding(encoding), advise=True))
 
 

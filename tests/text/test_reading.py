@@ -148,7 +148,7 @@ def test_newlines_become_line_feeds_whatever_a_border_cuts(text, size):
 
 def test_newlines_of_bytes_stay_what_they_are(tmp_path):
     tree(tmp_path, {"a.txt": "a\r\n"})
-    assert "--newlines lf needs characters" in refusal(SettingsError, tmp_path / "a.txt", unit="byte", newlines="lf")
+    assert "`newlines=lf` needs characters" in refusal(SettingsError, tmp_path / "a.txt", unit="byte", newlines="lf")
 
 
 @few
@@ -199,7 +199,7 @@ def test_binary_file_is_refused(tmp_path):
     message = refusal(DataError, tmp_path / "a.bin")
     assert "is a binary file" in message
     assert "NUL at character 4" in message
-    assert "`unit='byte'`" in message
+    assert "`unit=byte`" in message
 
 
 @few

@@ -11,7 +11,8 @@ from charrnn.errors import DataError, SettingsError
 from charrnn.text.batches import RecordBatches, fitting, windows_of
 from charrnn.text.corpus import Split, read_corpus, source_of
 from charrnn.text.lanes import Lanes
-from charrnn.text.records import Records, borders, nearest_end, records_of, shuffled
+from charrnn.text.layout import Independent
+from charrnn.text.records import Records, records_of
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
 few = settings(max_examples=200, deadline=None)
@@ -93,7 +94,7 @@ def test_files_end_records_and_lines_may_end_as_they_like(tmp_path):
     corpus = corpus_of(tmp_path, ["Ada\r\nBob", "Eve\rZoe\n"], records="lines")
     assert corpus.vocabulary.decode(corpus.train.tolist()) == "\nAda\nBob\nEve\nZoe\n"
     files = corpus_of(tmp_path, ["Ada\r\nBob", "Eve\n"], records="files")
-    ends = borders(files.train, files.vocabulary.end_id, None)
+    ends = files.vocabulary.layout.borders(files.train)
     assert ends.lengths.tolist() == [len("Ada\r\nBob") + 1, len("Eve\n") + 1]
     assert files.vocabulary.decode(files.train.tolist()) == "Ada\r\nBobEve\n", "nothing is written between files"
 
@@ -137,8 +138,8 @@ def test_records_of_bytes_are_refused(tmp_path):
 
 def test_the_nearest_end_leaves_a_record_on_both_sides():
     ids = LINES.encode(f"{END}a{END}bb{END}a{END}")
-    assert [nearest_end(ids, 0, place) for place in range(len(ids))] == [2, 2, 2, 2, 5, 5, 5, 5]
-    assert nearest_end(ids[:3], 0, 1) == 2, "a single record is not cut"
+    assert [Independent(0).cut(ids, place) for place in range(len(ids))] == [2, 2, 2, 2, 5, 5, 5, 5]
+    assert Independent(0).cut(ids[:3], 1) == 2, "a single record is not cut"
 
 
 # Batches
@@ -246,6 +247,6 @@ def test_lanes_are_no_more_than_there_are_records(records, asked, shares, expect
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=50), st.integers(0, 5))
 def test_shuffled_records_are_the_same_records(lengths, seed):
     ids = LINES.encode(END + "".join("a" * length + END for length in lengths))
-    mixed = np.concatenate(list(shuffled(ids, 0, seed)))
-    assert sorted(borders(mixed, 0, None).lengths) == sorted(length + 1 for length in lengths)
+    mixed = np.concatenate(list(Independent(0).shuffled(ids, seed)))
+    assert sorted(Independent(0).borders(mixed).lengths) == sorted(length + 1 for length in lengths)
     assert mixed[0] == mixed[-1] == 0

@@ -25,7 +25,7 @@ def send(number):
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(number, 128 + number) for number in STOPPING])
 def test_a_signal_before_there_is_anything_to_lose_leaves_at_once(number, code):
     with Interruption(), pytest.raises(StoppedError, match="before the first step") as caught:
         send(number)
@@ -89,7 +89,7 @@ def test_a_signal_that_came_before_the_time_was_over_decides_the_exit_code():
     assert caught.value.exit_code == 143
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(number, 128 + number) for number in STOPPING])
 def test_a_signal_stops_at_the_next_check_with_its_exit_code(number, code):
     with Interruption() as interruption:
         interruption.patience()

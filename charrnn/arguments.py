@@ -1,0 +1,86 @@
+"""What a Python caller gives: each argument as what it must be, or one line that names it and what it can be.
+
+The command line checks its flags itself; what is out of bounds for both is refused here.
+"""
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from charrnn.errors import SettingsError
+
+UNKNOWN = ("error", "skip", "replace")
+_LARGEST = 2**63 - 1
+
+
+def whole(name: str, value: Any, least: int, most: int = _LARGEST) -> int:
+    """A whole number from `least` to `most`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if not least <= number <= most or isinstance(value, bool):
+        bounds = f"of at least {least}" if most == _LARGEST else f"from {least} to {most}"
+        raise _refused(name, value, f"give a whole number {bounds}")
+    return number
+
+
+def number(name: str, value: Any) -> float:
+    """A number; text is none."""
+    try:
+        found = math.nan if isinstance(value, (str, bytes, bool)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if math.isnan(found):
+        raise _refused(name, value, "give a number")
+    return found
+
+
+def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in choices:
+        raise _refused(name, value, f"choose from {', '.join(choices)}")
+    return value
+
+
+def text(name: str, value: Any) -> str | bytes:
+    """A text, or bytes."""
+    if not isinstance(value, (str, bytes)):
+        raise _refused(name, value, "give a text, or bytes")
+    try:
+        value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"`{name}` is not valid text", f"it has a lone surrogate at {error.start}", "remove it"
+        ) from None
+    return value
+
+
+def several(name: str, value: Any) -> Iterable[Any]:
+    """Several of something; a single text is one of them, not its letters."""
+    if isinstance(value, (str, bytes)):
+        return [text(name, value)]
+    if not isinstance(value, Iterable):
+        raise _refused(name, value, "give several in a list")
+    return value
+
+
+def symbols(name: str, value: Any, count: int) -> Any:
+    """A text, bytes, or an array of ids below `count`."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind not in ("i", "u"):
+        return text(name, value)
+    if value.ndim != 1 or (len(value) and not 0 <= value.min() <= value.max() < count):
+        raise SettingsError(f"`{name}` has ids that the model does not know", "", f"give numbers below {count:,}")
+    return value
+
+
+def texts(name: str, value: Any) -> list[str | bytes]:
+    """A few texts, in a list."""
+    return [text(name, each) for each in several(name, value)]
+
+
+def _refused(name: str, value: Any, remedy: str) -> SettingsError:
+    shown = repr(value)
+    return SettingsError(f"`{name}` cannot be {shown if len(shown) <= 60 else shown[:57] + '...'}", "", remedy)

@@ -1,0 +1,198 @@
+"""What a trained model does with a text that is there: it encodes, scores and goes on learning from it.
+
+Whatever is small and on a CPU is done with NumPy; torch is imported for another device and for long texts only.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, Union
+
+import numpy as np
+
+from charrnn.arguments import UNKNOWN, one_of, several, symbols, texts, whole
+from charrnn.arguments import text as checked
+from charrnn.errors import SettingsError
+from charrnn.evaluation.adapt import adapt
+from charrnn.evaluation.choices import Chosen, choose
+from charrnn.evaluation.score import Score, Scored, score_stream, summed
+from charrnn.generation.healing import taken_back
+from charrnn.model.opened import Networks
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.text.corpus import source_of
+from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
+from charrnn.text.words import unfinished
+
+if TYPE_CHECKING:
+    from charrnn.model.network import CharRNN, TorchReader
+    from charrnn.model.numpy_network import NumpyNetwork
+
+Content = str | bytes
+
+
+class ScoringModel:
+    """A trained network with its vocabulary, which reads."""
+
+    def __init__(self, checkpoint: Checkpoint, path: Path, device: str = "cpu") -> None:
+        self.checkpoint, self.path, self.device = checkpoint, path, device
+
+    def __repr__(self) -> str:
+        c = self.checkpoint
+        what = f"{c.config.layers} x {c.config.hidden} {c.config.cell}, {c.parameters:,} parameters"
+        return f"<{type(self).__name__} {str(self.path)!r}: {what}, {len(c.vocabulary):,} {c.vocabulary.unit} symbols>"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols that it reads and writes."""
+        return self.checkpoint.vocabulary
+
+    def score(
+        self,
+        text: Content | Iterable[Content | Ids],
+        *,
+        window: int | None = None,
+        adapting: bool = False,
+        unknown: str = "skip",
+        name: str = "the text",
+    ) -> Score:
+        """How many nats the model needs for `text`, every character counted once; see `scored`.
+
+        Where the model learnt records, each is scored by itself; where it learnt answers, they alone are.
+
+        Raises:
+            DataError: no symbol of it is known to the model.
+        """
+        pieces = self._read(text, name) if isinstance(text, (str, bytes)) else several("text", text)
+        parts = self.scored(pieces, window=window, adapting=adapting, unknown=unknown, name=name)
+        return summed(self.vocabulary, parts, name)
+
+    def scored(
+        self,
+        pieces: Iterable[Content | Ids],
+        *,
+        window: int | None = None,
+        adapting: bool = False,
+        unknown: str = "skip",
+        name: str = "the text",
+        live: bool = False,
+    ) -> Iterator[Scored]:
+        """The nats of every symbol of a text that comes in pieces, as `stream_text` gives them, the state carried.
+
+        Memory does not grow with it. With `adapting` the network goes on learning from what it has scored; what is
+        `live` is scored as it comes, up to each empty piece.
+
+        Raises:
+            SettingsError: a `window` or `adapting` in records, or both.
+        """
+        one_of("unknown", unknown, UNKNOWN)
+        if window is not None:
+            whole("window", window, 1)
+        if window and (adapting or self.vocabulary.layout.records):
+            why = "a network that adapts carries its state" if adapting else "this model was trained on records"
+            raise SettingsError("`window` is for one continuous text", why, "leave it out")
+        return self._scored(self._pieces(pieces), window, adapting, unknown, name, live)
+
+    def _scored(
+        self, pieces: Iterable[Content | Ids], window: int | None, adapting: bool, unknown: str, name: str, live: bool
+    ) -> Iterator[Scored]:
+        coming = self.vocabulary.stream(pieces, unknown, name, missing := [0])
+        if adapting:
+            parts = adapt(self._learner(), coming, self.vocabulary)
+        else:
+            parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window, live=live)
+        for part in parts:
+            yield part._replace(unknown=missing[0])
+            missing[0] = 0
+
+    def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> Self:
+        """A model that has gone on learning from a text, to write in its voice; this one stays as it is."""
+        one_of("unknown", unknown, UNKNOWN)
+        network, coming = self._learner(), self._pieces(pieces)
+        for _ in adapt(network, self.vocabulary.stream(coming, unknown, name), self.vocabulary):
+            pass
+        progress = self.checkpoint.progress.model_copy(update={"temperature": 1.0})
+        learnt = replace(self.checkpoint, weights=network.weights(), progress=progress)
+        return type(self)(learnt, self.path, self.device)
+
+    def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
+        """To each question of a text the likeliest of `choices`, beside the answer that stands there.
+
+        Raises:
+            SettingsError: the model learnt no answers.
+        """
+        v = self.vocabulary
+        if not v.layout.answers:
+            raise SettingsError(
+                "`choices` are for answers", "this model was trained without any", "train one on questions and answers"
+            )
+        choices = [choice if isinstance(choice, str) else choice.decode() for choice in texts("choices", choices)]
+        if not choices:
+            raise SettingsError("`choices` is empty", "", "give the answers to choose from")
+        offered = [v.encode(choice, name="a choice") for choice in choices]
+        ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(self._pieces(pieces), "skip")])
+        for question, answer, best in choose(self.network(light=True), v, ids, offered):
+            yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
+
+    def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
+        """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
+        checked("text", text)
+        one_of("unknown", unknown, UNKNOWN)
+        return self.vocabulary.encode(self._asked(text), unknown=unknown, name=name)
+
+    def prompted(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> tuple[Ids, str]:
+        """The ids of a prompt up to the last border that no continuation moves, and the rest: see `healing`."""
+        ids = self.encode(text, unknown=unknown, name=name)
+        if self.vocabulary.unit != "word":
+            return ids, ""
+        asked = self._asked(text)
+        asked = asked if isinstance(asked, str) else asked.decode()
+        rest = unfinished(asked)
+        if not taken_back(self.vocabulary, asked, rest):
+            return ids, ""
+        return self.vocabulary.encode(asked[: len(asked) - len(rest)], unknown=unknown, name=name), rest
+
+    def _asked(self, text: Content) -> Content:
+        """A prompt with the mark of what an answer follows."""
+        answer = self.vocabulary.answer
+        if answer is not None:
+            text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+            if ANSWER not in text:
+                text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
+        return text
+
+    def _pieces(self, pieces: Content | Iterable[Content | Ids]) -> Iterator[Content | Ids]:
+        """The same pieces, each of which is a text, or ids that the model has."""
+        coming = several("pieces", pieces)
+        return (symbols("pieces", piece, len(self.vocabulary)) for piece in coming)
+
+    def ids(self, text: Content) -> Ids:
+        """The ids of a text as it is learnt; what is unknown is left out."""
+        pieces = self._read(checked("text", text), "the text")
+        return np.concatenate([np.zeros(0, self.vocabulary.dtype), *self.vocabulary.stream(pieces, "skip")])
+
+    def _read(self, text: Content, name: str) -> Iterator[Content]:
+        """A text as `stream_text` would have given it."""
+        records = source_of(self.checkpoint.config.model_dump()).records
+        if records is None:
+            return iter([text])
+        return chain([END], records.as_text().marked(name, [text if isinstance(text, str) else text.decode()]))
+
+    def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
+        """The network itself: `light` is without torch, where that can be."""
+        return self.networks.network(light=light)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The network, once without torch and once in torch."""
+        c = self.checkpoint
+        return Networks(c.config, len(c.vocabulary), lambda: c.calibrated, self.device)
+
+    def _learner(self) -> "CharRNN":
+        """A network that may go on learning."""
+        if self.vocabulary.layout.records:
+            raise SettingsError(
+                "only a model of one continuous text can adapt", "this one was trained on records", "leave it out"
+            )
+        return self.networks.learner()
