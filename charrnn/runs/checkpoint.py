@@ -29,6 +29,7 @@ from charrnn.config import RunConfig, parameter_shapes, training_shapes
 from charrnn.errors import DataError, MissingInputError
 from charrnn.files import write_whole
 from charrnn.runs.progress import CorpusFacts, Progress
+from charrnn.text.packed import kind
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -132,7 +133,7 @@ def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:
             if not np.isfinite(array).all():
                 raise ValueError(f"tensor {name} holds values that are not finite numbers")
     except _UNREADABLE as error:
-        raise _refused(path, _first_line(error)) from error
+        raise _refused(path, error) from error
     weights = {name: array for name, array in arrays.items() if not name.startswith(_TRAINING)}
     rest = {name.removeprefix(_TRAINING): array for name, array in arrays.items() if name.startswith(_TRAINING)}
     if training and not rest:
@@ -225,8 +226,15 @@ def _vocabulary(record: _Symbols) -> Vocabulary:
     return vocabulary
 
 
-def _refused(path: Path, why: str) -> DataError:
-    return DataError(f"cannot use the checkpoint {path}", why, "use another checkpoint, or train again")
+def _refused(path: Path, error: Exception) -> DataError:
+    """The error for a damaged checkpoint, or for a file that is none."""
+    found = kind(path)
+    if found is None:
+        return DataError(
+            f"cannot use the checkpoint {path}", _first_line(error), "use another checkpoint, or train again"
+        )
+    why = f"it is not a model, which is a {SUFFIX} file, or the folder or name of a run"
+    return DataError(f"{path} is {found[0]}", why, found[1])
 
 
 def _first_line(error: Exception) -> str:

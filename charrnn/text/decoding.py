@@ -14,11 +14,10 @@ import numpy as np
 
 from charrnn.errors import DataError, SettingsError
 from charrnn.text.likely import WHOLE, Likely, likely_encodings
-from charrnn.text.packed import check_document
+from charrnn.text.packed import BEGINNING, check_document
 from charrnn.text.visible import visible
 from charrnn.text.wide import mark_of, unmarked_wide
 
-_BEGINNING = 512  # bytes, which tell what a file is
 _EXCERPT = 24  # characters before and behind what differs
 _RAW = "train on raw bytes with `unit=byte`"
 _OTHERWISE = ("replace what cannot be decoded with `errors=replace`", _RAW)
@@ -96,7 +95,7 @@ def _begun(coming: Iterator[bytes]) -> list[bytes]:
     first = b""
     for chunk in coming:
         first += chunk
-        if len(first) >= _BEGINNING:
+        if len(first) >= BEGINNING:
             break
         if first and not chunk:
             return [first, b""]

@@ -8,9 +8,11 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from charrnn.errors import DataError
+from charrnn.text.wide import mark_of, unmarked_wide
 
 Opener = Callable[..., Any]
 COMPRESSED: dict[str, Opener] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -19,6 +21,7 @@ _BEGINS: tuple[tuple[bytes, Opener], ...] = (
     *((b"BZh%d1AY&SY" % level, bz2.open) for level in range(1, 10)),
     (b"\xfd7zXZ\0", lzma.open),
 )
+BEGINNING = 512  # bytes, which tell what a file is
 _ENOUGH = 10  # bytes that tell the compression
 
 _PICTURE = "an OCR program such as tesseract extracts its text"
@@ -40,6 +43,7 @@ _DOCUMENTS: tuple[tuple[bytes, str, str], ...] = (
     *((mark, "a TIFF picture", _PICTURE) for mark in (b"II*\0", b"MM\0*")),
     (b"AT&TFORM\0", "a DjVu document", "djvutxt extracts its text"),
     (b"\x7fELF", "a program", "name a text"),
+    (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer", "git lfs pull fetches what it stands for"),
 )
 _PLACED = (  # the same, behind so many bytes
     (257, b"ustar", "a tar archive", "tar -xf unpacks it; then name the folder"),
@@ -50,6 +54,7 @@ _ZIPPED = (  # what a zip archive holds, and what it is therefore
     (b"application/vnd.oasis.opendocument", "an OpenDocument file", "pandoc -t plain extracts its text"),
     (b"word/", "a Word document (docx)", "pandoc -t plain extracts its text"),
     (b"xl/", "an Excel workbook (xlsx)", "save the sheet as CSV first"),
+    (b"data.pkl", "a file of PyTorch's", "charrnn reads only models that it has written"),
     (b"ppt/", "a PowerPoint presentation (pptx)", "save it as text first"),
     (b"", "a zip archive", "unzip unpacks it; then name the folder"),
 )
@@ -63,21 +68,35 @@ def unpacked(file: BinaryIO) -> BinaryIO:
     return file if opener is None else opener(file, "rb")
 
 
+def document(start: bytes) -> tuple[str, str] | None:
+    """What a file is that holds no text as it lies there, by how it begins, and what gets its text out."""
+    for begins, what, remedy in _DOCUMENTS:
+        if start.startswith(begins):
+            return what, remedy
+    for place, mark, what, remedy in _PLACED:
+        if start.startswith(mark, place):
+            return what, remedy
+    if start.startswith(b"PK\x03\x04"):
+        return next((what, remedy) for mark, what, remedy in _ZIPPED if mark in start)
+    return None
+
+
+def kind(path: Path) -> tuple[str, str] | None:
+    """What a file that should be a model is instead, and what to do about it: a document, or a text."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        start = file.read(BEGINNING)
+    is_text = start and (min(start) >= ord("\t") or mark_of(start) or unmarked_wide(start))
+    return document(start) or (("a text", "name the model before `text`") if is_text else None)
+
+
 def check_document(name: str, start: bytes) -> None:
-    """Refuse what is no text by how it begins.
+    """Refuse what holds no text by how it begins.
 
     Raises:
         DataError: naming what it is.
     """
-    for begins, what, remedy in _DOCUMENTS:
-        if start.startswith(begins):
-            raise _refused(name, what, remedy)
-    for place, mark, what, remedy in _PLACED:
-        if start.startswith(mark, place):
-            raise _refused(name, what, remedy)
-    if start.startswith(b"PK\x03\x04"):
-        raise _refused(name, *next((what, remedy) for mark, what, remedy in _ZIPPED if mark in start))
-
-
-def _refused(name: str, what: str, remedy: str) -> DataError:
-    return DataError(f"{name} is {what}", "it cannot be read as text", remedy)
+    found = document(start)
+    if found is not None:
+        raise DataError(f"{name} is {found[0]}", "it cannot be read as text", found[1])

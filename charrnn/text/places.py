@@ -1,7 +1,8 @@
 """What a user names -> the files to read, in a stated order: files as given, folders and patterns sorted.
 
-A folder is walked without what is hidden or was installed there; `--glob` and `--exclude` select by a file's name or by
-its path below the folder.
+A folder is walked without what is hidden or was installed there, and without what runs wrote: whatever is trained on
+a folder would else find itself there when it goes on. Links to other folders are not followed. What was passed over so
+is said. `--glob` and `--exclude` select by a file's name or by its path below the folder.
 """
 
 import fnmatch
@@ -15,6 +16,9 @@ from charrnn.errors import MissingInputError, unreadable
 STDIN = "-"
 # Folders that hold what was installed or generated rather than written.
 PASSED_OVER = frozenset({"__pycache__", "node_modules", "site-packages", "dist-packages"})
+CHECKPOINTS = "checkpoints"  # the folder of runs, where no other is named
+_RUNS = ("best.safetensors", "step-*.safetensors", "*.ids")  # what only a run's folder holds, or one of encoded texts
+_RECORDS = ({"config.yaml", "metrics.jsonl"}, {"config.yaml", ".lock"})  # what it holds before anything was saved
 
 
 def is_folder(name: str) -> bool:
@@ -22,8 +26,10 @@ def is_folder(name: str) -> bool:
     return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises for some names
 
 
-def places(argument: str, glob: str | None, exclude: Sequence[str] = ()) -> Iterator[str]:
-    """The files that a file, a folder, a pattern or `-` stands for.
+def places(
+    argument: str, glob: str | None, exclude: Sequence[str] = (), notices: list[str] | None = None
+) -> Iterator[str]:
+    """The files that a file, a folder, a pattern or `-` stands for; adds to `notices` which folders were left out.
 
     Raises:
         MissingInputError: nothing is named, nothing matches, or a folder cannot be read.
@@ -33,26 +39,55 @@ def places(argument: str, glob: str | None, exclude: Sequence[str] = ()) -> Iter
     if argument == STDIN or (os.path.lexists(argument) and not is_folder(argument)):
         yield argument
     elif is_folder(argument):
-        yield from _walk(Path(argument), glob, exclude)
+        yield from _walk(Path(argument), glob, exclude, [] if notices is None else notices)
     elif globbing.has_magic(argument):
-        found = sorted(match for match in globbing.glob(argument, recursive=True) if Path(match).is_file())  # noqa: PTH207
-        kept = [match for match in found if not any(fnmatch.fnmatch(match, pattern) for pattern in exclude)]
-        if not kept:
-            raise MissingInputError(f"no file matches {argument}", "", "check the pattern and the folder")
-        yield from kept
+        yield from _matching(argument, exclude, [] if notices is None else notices)
     else:
         yield argument
 
 
-def _walk(folder: Path, glob: str | None, exclude: Sequence[str]) -> Iterator[str]:
+def _matching(pattern: str, exclude: Sequence[str], notices: list[str]) -> Iterator[str]:
+    found = sorted(match for match in globbing.glob(pattern, recursive=True) if Path(match).is_file())  # noqa: PTH207
+    kept = [match for match in found if not any(fnmatch.fnmatch(match, each) for each in exclude)]
+    named = {part for part in Path(pattern).parts if not globbing.has_magic(part)}
+    runs = {folder: _is_of_runs(folder) for match in kept for folder in Path(match).parents if folder.name not in named}
+    others = [match for match in kept if not any(runs.get(folder) for folder in Path(match).parents)]
+    if not others:
+        why = "what runs wrote is not read" if kept else ""
+        raise MissingInputError(f"no file matches {pattern}", why, "check the pattern and the folder")
+    notices += _left_out("that runs wrote", [str(folder) for folder, is_run in runs.items() if is_run])
+    yield from others
+
+
+def _walk(folder: Path, glob: str | None, exclude: Sequence[str], notices: list[str]) -> Iterator[str]:
+    runs, links = list[str](), list[str]()
     for root, folders, files in os.walk(folder, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in PASSED_OVER)
+        below = [Path(root, name) for name in sorted(folders) if not name.startswith(".") and name not in PASSED_OVER]
+        links += [str(path) for path in below if path.is_symlink()]
+        written = [path for path in below if not path.is_symlink() and _is_of_runs(path)]
+        runs += map(str, written)
+        folders[:] = [path.name for path in below if path not in written]
         for name in sorted(files):
             path = Path(root, name)
             if name.startswith(".") or not path.is_file() or not (glob is None or _matches(path, folder, glob)):
                 continue
             if not any(_matches(path, folder, pattern) for pattern in exclude):
                 yield str(path)
+    notices += _left_out("that runs wrote", runs) + _left_out(
+        "behind links, which are read only if they are named", links
+    )
+
+
+def _is_of_runs(folder: Path) -> bool:
+    """Whether a folder is that of a run, or of all runs."""
+    if folder.name == CHECKPOINTS or any(next(folder.glob(pattern), None) for pattern in _RUNS):
+        return True
+    return any(all((folder / name).is_file() for name in record) for record in _RECORDS)
+
+
+def _left_out(what: str, folders: list[str]) -> list[str]:
+    count = "1 folder" if len(folders) == 1 else f"{len(folders):,} folders"
+    return [f"passed over {count} {what}: {', '.join(folders[:3])}{' ...' * (len(folders) > 3)}"] if folders else []
 
 
 def _matches(path: Path, folder: Path, pattern: str) -> bool:

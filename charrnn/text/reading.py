@@ -70,7 +70,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     for argument in source.arguments:
         found, passed = 0, list[tuple[str, DataError]]()
         lenient = is_folder(argument)
-        for name in places(argument, source.glob, source.exclude):
+        for name in places(argument, source.glob, source.exclude, told):
             said: list[str] = []
             pieces = _text_of(name, source, said, advise=not lenient)
             if lenient:
@@ -80,7 +80,8 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
                     passed.append((name, error))
                     continue
             yield from pieces if source.records is None else source.records.marked(name, pieces, said)
-            found, told = found + 1, told + said
+            found += 1
+            told += said
         if passed:
             what = f"passed over {_files(len(passed))} in {argument} that are not {source.decoding.encoding} text"
             told.append(f"{what}{' or are not tables' * tables}, such as {passed[0][0]}")

@@ -20,7 +20,7 @@ import safetensors.numpy
 from safetensors import safe_open
 
 from charrnn.config import RunConfig
-from charrnn.errors import CharrnnError, OutputError, StorageError
+from charrnn.errors import CharrnnError, DataError, OutputError, StorageError
 from charrnn.learning.learner import Learner
 from charrnn.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from charrnn.runs.progress import CorpusFacts, Progress
@@ -510,7 +510,7 @@ def test_a_record_that_is_no_object_is_called_that(path):
 @pytest.mark.parametrize("text", ["not a checkpoint, but a long enough text", "a" * 8 + "{}"])
 def test_a_file_of_another_program_is_called_that(path, text):
     path.write_text(text)
-    assert "not a safetensors file" in refusal(path)
+    assert f"{path} is a text; it is not a model" in refusal(path)
 
 
 def test_a_safetensors_file_of_another_program_is_called_that(path):
@@ -555,3 +555,21 @@ def test_a_disk_that_forgets_is_found_when_writing(path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, bytes(100), 0))
     with pytest.raises(StorageError):
         write_checkpoint(path, checkpoint())
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "remedy"),
+    [
+        (b"%PDF-1.4\n1 0 obj\n", "a PDF", "pdftotext"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "a Git LFS pointer", "git lfs pull"),
+        (b"PK\x03\x04\0\0\0\0archive/data.pkl", "a file of PyTorch's", "written"),
+        (b"roses are red\n", "a text", "before"),
+        ("roses are red\n".encode("utf-16"), "a text", "before"),
+        ("roses are red\n".encode("utf-16-le"), "a text", "before"),
+    ],
+)
+def test_what_is_something_else_is_named_for_what_it_is(tmp_path, content, what, remedy):
+    for name in ("other", "other.safetensors"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"{name} is {what}; it is not a model.*{remedy}"):
+            read_checkpoint(tmp_path / name)

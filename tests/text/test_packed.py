@@ -65,6 +65,7 @@ def test_for_a_model_of_bytes_it_stays_what_it_is(tmp_path):
         (b"\x28\xb5\x2f\xfd\4", "compressed by Zstandard", "zstd -d"),
         (b"\x89PNG\r\n\x1a\n\0\0", "a PNG picture", "tesseract"),
         (b"\xff\xd8\xff\xe0\0", "a JPEG picture", "tesseract"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", "a Git LFS pointer", "git lfs pull"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", "libreoffice"),
         (tarred(), "a tar archive", "tar -xf"),
         (gzip.compress(tarred()), "a tar archive", "tar -xf"),
