@@ -25,15 +25,21 @@ from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.folder import find_model
 from charrnn.scoring_model import Content, ScoringModel
-from charrnn.text.corpus import recorded_corpus
 
 _TRIES = 5  # at reading the newest file of a run that is being trained
 
 
 def load(
-    model: str | Path | None = None, *, checkpoints: str | Path = "checkpoints", device: str = "cpu"
+    model: str | Path | None = None,
+    *,
+    checkpoints: str | Path = "checkpoints",
+    device: str = "cpu",
+    corpus: str | Iterable[str] = (),
 ) -> "LanguageModel":
     """The model that a `.safetensors` file, a run's folder or name, or nothing (the newest run) stands for.
+
+    `corpus` is where its own text is now, if that has moved: the places that it was trained on, in their order, and
+    behind them those of its validation and its test text.
 
     Raises:
         MissingInputError: there is none.
@@ -44,10 +50,11 @@ def load(
             raise SettingsError(f"`{name}` cannot be {place!r}", "", "give a path or a name")
     if not isinstance(device, str):
         raise SettingsError(f"`device` cannot be {device!r}", "", "choose from cpu, cuda")
+    places = [corpus] if isinstance(corpus, str) else list(corpus)
     for left in reversed(range(_TRIES)):
         path = find_model(None if model is None else str(model), Path(checkpoints))
         try:
-            return LanguageModel(read_checkpoint(path), path, device)
+            return LanguageModel(read_checkpoint(path), path, device, places)
         except MissingInputError:
             if not left or os.path.lexists(path):
                 raise  # else its owner has just dropped it for a newer one
@@ -144,12 +151,11 @@ class LanguageModel(ScoringModel):
         Raises:
             MissingInputError, DataError: it is gone, or has changed.
         """
-        c = self.checkpoint
         try:
-            corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, None)
+            corpus = self.own_text()
         except (MissingInputError, DataError) as error:
             what = "`novel` needs the training text"
-            raise type(error)(what, error.line([]), "bring it back", "leave `novel` out") from error
+            raise type(error)(what, error.line([]), "say with `corpus` where it is now", "leave `novel` out") from error
         return Spans(corpus.train, size)
 
 

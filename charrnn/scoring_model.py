@@ -21,7 +21,8 @@ from charrnn.evaluation.score import Score, Scored, score_stream, summed
 from charrnn.generation.healing import taken_back
 from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.text.corpus import source_of
+from charrnn.runs.own_text import own_text, told_in_order
+from charrnn.text.corpus import Corpus, source_of
 from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
 from charrnn.text.words import unfinished
 
@@ -35,8 +36,8 @@ Content = str | bytes
 class ScoringModel:
     """A trained network with its vocabulary, which reads."""
 
-    def __init__(self, checkpoint: Checkpoint, path: Path, device: str = "cpu") -> None:
-        self.checkpoint, self.path, self.device = checkpoint, path, device
+    def __init__(self, checkpoint: Checkpoint, path: Path, device: str = "cpu", corpus: Sequence[str] = ()) -> None:
+        self.checkpoint, self.path, self.device, self.corpus = checkpoint, path, device, corpus
 
     def __repr__(self) -> str:
         c = self.checkpoint
@@ -114,7 +115,16 @@ class ScoringModel:
             pass
         progress = self.checkpoint.progress.model_copy(update={"temperature": 1.0})
         learnt = replace(self.checkpoint, weights=network.weights(), progress=progress)
-        return type(self)(learnt, self.path, self.device)
+        return type(self)(learnt, self.path, self.device, self.corpus)
+
+    def own_text(self, cache: Path | None = None) -> Corpus:
+        """The text that the model learnt, encoded and split; a large one is encoded into `cache`.
+
+        Raises:
+            MissingInputError, DataError: it is gone, or has changed.
+        """
+        told = told_in_order(self.corpus, self.checkpoint.config) if self.corpus else ()
+        return own_text(self.checkpoint, self.path, told, cache=cache)[0]
 
     def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
         """To each question of a text the likeliest of `choices`, beside the answer that stands there.

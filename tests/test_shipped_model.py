@@ -21,7 +21,7 @@ def test_it_is_small_and_holds_nothing_but_a_model():
     assert MODEL.stat().st_size <= 4_000_000
     checkpoint = read_checkpoint(MODEL)
     assert checkpoint.training is None
-    assert checkpoint.config.corpus == ["corpora/sonnets.txt"]
+    assert checkpoint.config.corpus == ["sonnets.txt"]
     content = MODEL.read_bytes()
     header = content[8 : 8 + int.from_bytes(content[:8], "little")]
     assert rb"\"/" not in header, "a path of the machine that it was made on"

@@ -13,6 +13,7 @@ from charrnn.cli.options import (
     Cache,
     Checkpoints,
     Model,
+    OwnText,
     ReadingDevice,
     UnknownInText,
     at_home,
@@ -98,6 +99,7 @@ def evaluate(
     heatmap: Heatmap = False,
     as_json: Json = False,
     device: ReadingDevice = "cpu",
+    corpus: OwnText = None,
     checkpoints: Checkpoints = Path("checkpoints"),
     cache: Cache = None,
 ) -> None:
@@ -131,7 +133,7 @@ def evaluate(
     found, compared = list[dict[str, Any]](), list[Blocks]()
     with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
         for each in names:
-            opened = open_model(each, checkpoints, device)
+            opened = open_model(each, checkpoints, device, corpus)
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
             check_model(opened, adapt, baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from charrnn.text.reading import Source
 
 
-def open_model(model: str | None, checkpoints: Path, device: str = "cpu") -> "LanguageModel":
-    """The model that MODEL stands for; says which one was taken if nobody named one."""
+def open_model(
+    model: str | None, checkpoints: Path, device: str = "cpu", corpus: list[str] | None = None
+) -> "LanguageModel":
+    """The model that MODEL stands for, whose own text is in `corpus`; says which one was taken if nobody named one."""
     from charrnn.language_model import load
 
-    found = load(model, checkpoints=checkpoints, device=device)
+    found = load(model, checkpoints=checkpoints, device=device, corpus=corpus or ())
     if model is None:
         say(f"model {found.path}")
     return found

@@ -90,6 +90,16 @@ Model = Annotated[
     ),
 ]
 Checkpoints = Annotated[Path, flag("Files", "--checkpoints", "Folder that holds the runs.")]
+OwnText = Annotated[
+    list[str] | None,
+    plain(
+        "Files",
+        "--corpus",
+        "Where the model's own text is now, if it moved. Repeat it for each text, then --validation's and --test's.",
+        metavar="PLACE",
+        autocompletion=complete_path,
+    ),
+]
 Cache = Annotated[
     Path | None,
     flag("Files", "--cache", "Folder for large texts once encoded; it may be deleted.", default="~/.cache/charrnn"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.options import Cache, Checkpoints, cache_folder, complete_model, plain
+from charrnn.cli.options import Cache, Checkpoints, OwnText, cache_folder, complete_model, plain
 
 Runs = Annotated[
     list[str] | None,
@@ -28,7 +28,11 @@ Output = Annotated[
 
 
 def report(
-    run: Runs = None, output: Output = None, checkpoints: Checkpoints = Path("checkpoints"), cache: Cache = None
+    run: Runs = None,
+    output: Output = None,
+    corpus: OwnText = None,
+    checkpoints: Checkpoints = Path("checkpoints"),
+    cache: Cache = None,
 ) -> None:
     """Show runs on one HTML page.
 
@@ -52,7 +56,7 @@ def report(
     if output is not None and not Path(output).name:
         raise SettingsError("there is no page to write", f"{output!r} is not a file name", "name a file")
     names: list[str | None] = [*run] if run else [None]
-    models = [open_model(each, checkpoints) for each in names]
+    models = [open_model(each, checkpoints, corpus=corpus) for each in names]
     place = models[0].path.parent / "report.html" if output is None else Path(output)
     if output is None and foreign(place):
         raise OutputError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from charrnn.cli.options import (
     Checkpoints,
     Model,
+    OwnText,
     Prompt,
     PromptEncoding,
     PromptFile,
@@ -90,6 +91,7 @@ def sample(
     ] = None,
     as_json: Annotated[bool, plain("Output", "--json", "One JSON object per sample.")] = False,
     device: ReadingDevice = "cpu",
+    corpus: OwnText = None,
     checkpoints: Checkpoints = Path("checkpoints"),
 ) -> None:
     """Write text with a trained model.
@@ -109,7 +111,7 @@ def sample(
 
     stops = tuple(map(unescaped, stop or []))
     check_prompts(prompt, prompt_file, prompts)
-    opened = open_model(model, checkpoints, device)
+    opened = open_model(model, checkpoints, device, corpus)
     single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
     if adapt_to is not None:
         source = source_for(opened, [adapt_to], encoding=encoding)

@@ -90,10 +90,9 @@ class Subject:
     def corpus(self) -> "Corpus":
         """The text that the model learnt, found again by its recorded place and fingerprint."""
         from charrnn.errors import MissingInputError
-        from charrnn.text.corpus import recorded_corpus
 
         c = self.model.checkpoint
         if self.split != "train" and not getattr(c.corpus, f"{self.split}_symbols"):
             remedy = "name a TEXT to score, or add --split train"
             raise MissingInputError(f"this model has no {self.split} set", "", remedy)
-        return recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, self.cache)
+        return self.model.own_text(self.cache)

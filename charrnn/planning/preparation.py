@@ -8,10 +8,8 @@ import math
 import os
 import platform
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from charrnn.config import RunConfig, Wish, parameter_shapes
 from charrnn.errors import DataError, SettingsError
@@ -126,7 +124,13 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
     source = read_checkpoint(find_model(request.init_from, request.checkpoints)) if request.init_from else None
     if source:
         adopt_network(wish, source.config)
-    corpus, share, notices = corpus_of(wish.values, request)
+    corpus, share, notices = read_corpus(
+        source_of(wish.values),
+        split_of(wish.values),
+        min_count=wish.get("min_count"),
+        cache=request.cache,
+        tell=request.tell,
+    )
     notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]
     choices = choose_settings(wish, corpus, share, group.size)
     group.share(choices.values["batch_size"])
@@ -145,20 +149,6 @@ def _check_same_text(corpus: Corpus, fingerprint: str) -> None:
     if corpus.fingerprint != fingerprint:
         what = f"the text on {platform.node()} is not the one that the first process reads"
         raise DataError(what, "all processes of a run must train on the same text", "copy it to every machine")
-
-
-def corpus_of(
-    values: Mapping[str, Any], request: Request, known: tuple[Vocabulary, str] | None = None
-) -> tuple[Corpus, float, list[str]]:
-    """The corpus that a wish or a recorded configuration names."""
-    return read_corpus(
-        source_of(values),
-        split_of(values),
-        min_count=values.get("min_count"),
-        known=known,
-        cache=request.cache,
-        tell=request.tell,
-    )
 
 
 def count_parameters(config: RunConfig, vocabulary: Vocabulary) -> int:

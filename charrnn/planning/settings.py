@@ -7,7 +7,7 @@ is, that is measured: no network is chosen that there is no time for. Seconds be
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -174,9 +174,14 @@ def choose_settings(
     chosen.values |= {
         key: value for key, value in wish.values.items() if key in RunConfig.model_fields and key not in chosen.values
     }
-    chosen.values["corpus"] = [absolute(place) for place in wish.values["corpus"]]
-    chosen.values |= {key: absolute(wish.get(key)) for key in ("validation", "test") if wish.get(key)}
+    chosen.values |= absolute_texts(wish.values)
     return chosen
+
+
+def absolute_texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The texts among settings, by places where they can be found again from another folder."""
+    texts = {key: absolute(values[key]) for key in ("validation", "test") if values.get(key)}
+    return {"corpus": [absolute(place) for place in values["corpus"]], **texts}
 
 
 def absolute(place: str) -> str:

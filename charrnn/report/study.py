@@ -28,8 +28,9 @@ from charrnn.generation.sample import Sampling
 from charrnn.language_model import LanguageModel
 from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
 from charrnn.report.curves import SYMBOLS, curves, number
+from charrnn.runs.own_text import nameless
 from charrnn.runs.record import METRICS, RunRecord
-from charrnn.text.corpus import Corpus, recorded_corpus
+from charrnn.text.corpus import Corpus
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 PASSAGE = 1000  # symbols
@@ -51,9 +52,9 @@ LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, 
 
 def study(model: LanguageModel, cache: Path | None = None) -> Account:
     """The account of `model`; a text of many million symbols is encoded into `cache`, as in training."""
-    account, c = recorded(model), model.checkpoint
+    account = recorded(model)
     try:
-        corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, cache)
+        corpus = model.own_text(cache)
     except (MissingInputError, DataError) as error:
         notice = f"The text that it was trained on was not found, so what needs that text is missing here: {error}."
         return replace(account, notices=(*account.notices, notice))
@@ -75,7 +76,7 @@ def recorded(model: LanguageModel) -> Account:
         card=tuple(card(model)),
         parameters=c.parameters,
         bits_per_char=None if nats is None else nats / math.log(2),
-        settings=c.config.model_dump(),
+        settings=nameless(c.config).model_dump(),
         curves=curves(events, train_symbols=c.corpus.train_symbols, unit=c.vocabulary.unit) if events else None,
         rungs=tuple(rungs(events)),
         notices=notices,

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import DataError, MissingInputError
+from charrnn.errors import DataError
 from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
 from charrnn.text.fields import fields_of
-from charrnn.text.places import STDIN
 from charrnn.text.reading import Source
 from charrnn.text.records import records_of
 from charrnn.text.store import release
@@ -127,19 +126,6 @@ def read_corpus(
         return corpus, share if len(corpus.validation) else 0.0, notices
 
 
-def recorded_corpus(values: Mapping[str, Any], vocabulary: Vocabulary, fingerprint: str, cache: Path | None) -> Corpus:
-    """The text that a model learnt, found again by the settings of its run and its fingerprint.
-
-    Raises:
-        MissingInputError: it is not where it was, or came from standard input.
-        DataError: it has changed since.
-    """
-    if STDIN in values["corpus"]:
-        raise MissingInputError("this model was trained on standard input", "its text is gone", "name a text to score")
-    known = (vocabulary, fingerprint)
-    return read_corpus(source_of(values), split_of(values), known=known, cache=cache)[0]
-
-
 def build_corpus(
     content: str | bytes,
     *,
@@ -165,9 +151,8 @@ def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple
         for piece in part.utf8():
             whole.update(piece)
     if known and known[1] != whole.hexdigest():
-        raise DataError(
-            "the text has changed since the model was trained on it", "its fingerprint differs", "restore the text"
-        )
+        what, why = "the text has changed since the model was trained on it", "its fingerprint differs"
+        raise DataError(what, why, "restore the text", "say with `corpus` where it is now")
     alphabet = main.alphabet
     for part in apart.values():
         alphabet = alphabet.joined(part.alphabet)

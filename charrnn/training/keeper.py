@@ -6,7 +6,7 @@ stays. Only the last save of a session must succeed. What is written claims no m
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from charrnn.learning.learner import Learner
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.events import Listener, Notice, Saved
 from charrnn.runs.folder import Run
+from charrnn.runs.own_text import nameless
 from charrnn.runs.progress import CorpusFacts, Progress
 from charrnn.text.corpus import Corpus
 
@@ -54,7 +55,7 @@ class Keeper:
 
     def save_best(self, config: RunConfig, progress: Progress, *, must: bool = False) -> bool:
         """Write the averaged network as the model to share; returns whether it is on disk."""
-        checkpoint = self._checkpoint(config, progress)
+        checkpoint = replace(self._checkpoint(nameless(config), progress), wish=None)
         return self._write(lambda: self.run.save_best(checkpoint), progress.step, must) is not None
 
     def _write(self, write: Callable[[], Path], step: int, must: bool) -> Path | None:

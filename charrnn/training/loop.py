@@ -134,9 +134,8 @@ class Loop:
         self.corpus.release()
         self.emit(Trained(p.step, p.epoch, loss, norm, rate, read / max(elapsed, 1e-9), p.seconds))
         if p.last_loss is not None and loss > max(SPIKE * p.last_loss, p.last_loss + NOISE):
-            self.emit(
-                Notice(p.step, f"warning: the loss jumped from {p.last_loss:.3f} to {loss:.3f}; training goes on")
-            )
+            jumped = f"warning: the loss jumped from {p.last_loss:.3f} to {loss:.3f}; training goes on"
+            self.emit(Notice(p.step, jumped))
         p.loss_sum, p.loss_count, p.last_loss = 0.0, 0, loss
 
     def _roll_back(self, error: DivergedError) -> None:
@@ -147,7 +146,7 @@ class Loop:
         good = self.group.first(lambda: self.run.newest_good(lambda text: self.emit(Notice(p.step, text))))
         config = self.config.model_copy(update={"learning_rate": (good.config if good else self.config).learning_rate})
         halved = 0.5 ** (p.rollbacks + 1 - (good.progress.rollbacks if good else p.rollbacks))
-        self._use(config.model_copy(update={"learning_rate": config.learning_rate * halved}))
+        self.use(config.model_copy(update={"learning_rate": config.learning_rate * halved}))
         if good is not None and good.training is not None:
             self.learner.restore(good.training, good.weights, good.progress.step)
             self.progress = good.progress
@@ -160,7 +159,8 @@ class Loop:
         self.emit(RolledBack(back.step, p.step, self.config.learning_rate, str(error), *watched))
         self._save(must=False)  # so that a resumed run knows of it
 
-    def _use(self, config: RunConfig) -> None:
+    def use(self, config: RunConfig) -> None:
+        """Go on with `config`, which the run's folder shows from now on."""
         self.config = self.learner.config = config
         try:
             self.group.first(lambda: write_config_file(self.run.path / CONFIG, config))
@@ -208,7 +208,7 @@ class Loop:
             self.cost = replace(self.cost, evaluation=time.monotonic() - began)
         if self.config.patience is not None and p.stale >= self.config.patience and p.step < self.config.steps:
             self.deadline = None  # whatever is left of it
-            self._use(self.config.model_copy(update={"steps": p.step}))
+            self.use(self.config.model_copy(update={"steps": p.step}))
             told = f"stopped early: {p.stale} evaluations without a better score than that of step {p.best_step:,}"
             self.emit(Notice(p.step, told))
 
@@ -221,7 +221,7 @@ class Loop:
         self.cost, self.marker = cost, (p.step, p.seconds)
         config = replan(self.config, p.step, cost, seconds_left, fixed=self.fixed_evaluations)
         if config != self.config:
-            self._use(config)
+            self.use(config)
             self.emit(Planned(p.step, config.steps, (config.steps - p.step) * cost.step))
 
     def _sample(self) -> None:

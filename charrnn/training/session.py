@@ -8,6 +8,7 @@ the same (its fingerprint says so), and so must everything that was asked for
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 
@@ -18,13 +19,14 @@ from charrnn.errors import SettingsError
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
 from charrnn.model.machine import check_precision, computes, set_up_process, usable_device
-from charrnn.planning.preparation import Preparation, Request, corpus_of, count_parameters, prepare, stem
-from charrnn.planning.settings import absolute
+from charrnn.planning.preparation import Preparation, Request, count_parameters, prepare, stem
+from charrnn.planning.settings import absolute_texts
 from charrnn.planning.transfer import adapted_weights
 from charrnn.runs import tensorboard
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.events import Event, Listener, Notice, Started
-from charrnn.runs.folder import Run, claimed, run_folder
+from charrnn.runs.folder import BEST, Run, claimed, run_folder
+from charrnn.runs.own_text import own_text, texts_of
 from charrnn.runs.progress import Progress
 from charrnn.runs.record import Reached, RunRecord
 from charrnn.text.corpus import Corpus
@@ -33,7 +35,7 @@ from charrnn.training.keeper import Keeper
 from charrnn.training.loop import Loop
 
 # Where a run computes and how it is watched may change between its sessions; what it learns may not.
-MAY_CHANGE = frozenset({"device", "threads", "save_every", "keep", "corpus"})
+MAY_CHANGE = frozenset({"device", "threads", "save_every", "keep"})
 
 
 @contextmanager
@@ -97,7 +99,8 @@ def resume(
     able = group.each(lambda: computes(usable_device(config.device), config.precision, config.cell))
     if group.agree(not able)[0]:  # a job may land anywhere
         config = in_float32(config, request.wish)
-    corpus = group.each(lambda: same_text(config, checkpoint, request))
+    corpus, texts = group.each(lambda: same_text(run, checkpoint, request))
+    config = config.model_copy(update=group.first(lambda: texts))
     set_up_process(config.threads)
     learner, progress = Learner(config, len(corpus.vocabulary), group), checkpoint.progress
     assert checkpoint.training is not None
@@ -108,6 +111,8 @@ def resume(
     loop = Loop(run, config, corpus, learner, progress, keeper, emit, interruption, group)
     loop.saved = loop.done
     loop.emit(Started(progress.step, run.path.name, count_parameters(config, corpus.vocabulary), config.steps, True))
+    if config != checkpoint.config:
+        loop.use(config)
     differing = [key for key, value in keeper.made_with.items() if (checkpoint.made_with or {}).get(key) != value]
     if differing:
         text = f"resumed with a different {', '.join(differing)}: results may differ in their last bits"
@@ -126,17 +131,19 @@ def in_float32(config: RunConfig, wish: Wish) -> RunConfig:
     return config.model_copy(update={"precision": "float32"})
 
 
-def same_text(config: RunConfig, checkpoint: Checkpoint, request: Request) -> Corpus:
-    """The text that the run learns, read again; refused if it has changed."""
-    corpus, _, _ = corpus_of(config.model_dump(), request, (checkpoint.vocabulary, checkpoint.corpus.fingerprint))
-    return corpus
+def same_text(run: Run, checkpoint: Checkpoint, request: Request) -> tuple[Corpus, dict[str, Any]]:
+    """The text that the run learns, read again, and where it lies now; refused if it has changed."""
+    told = texts_of(request.wish.values)
+    found, texts = own_text(checkpoint, run.path / BEST, [told] if told else (), cache=request.cache, tell=request.tell)
+    return found, absolute_texts(texts)
 
 
 def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
     """The recorded configuration, with what may change taken from `wish`; everything else must agree."""
     recorded = {**checkpoint.config.model_dump(), **(checkpoint.wish or {})}
     for key, value in wish.values.items():
-        if key not in MAY_CHANGE and value != "auto" and recorded.get(key) != value:
+        moved = key in texts_of(checkpoint.config.model_dump())  # where a text lies now; its fingerprint must agree
+        if key not in MAY_CHANGE and not moved and value != "auto" and recorded.get(key) != value:
             what = f"`{key}={value}` is not what this run was started with ({recorded.get(key)})"
             raise SettingsError(
                 what,
@@ -144,9 +151,7 @@ def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
                 "leave it out",
                 "start a new run from its model with `init_from`",
             )
-    changes = {key: wish.values[key] for key in MAY_CHANGE - {"corpus"} if wish.get(key) not in (None, "auto")}
-    if wish.get("corpus"):
-        changes["corpus"] = [absolute(place) for place in wish.values["corpus"]]
+    changes = {key: wish.values[key] for key in MAY_CHANGE if wish.get(key) not in (None, "auto")}
     return checkpoint.config.model_copy(update=changes)
 
 

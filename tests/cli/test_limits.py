@@ -52,13 +52,10 @@ def test_a_text_that_is_gone_or_has_changed_is_refused_in_one_line(charrnn, trai
     folder = tmp_path / "moved"
     shutil.copytree(trained, folder)
     run = folder / "checkpoints" / "verses"
-    config = load(run).checkpoint.config.corpus
-    assert config
     for name, change in (("gone", lambda path: path.unlink()), ("changed", lambda path: path.write_text("x" * 900))):
         place = tmp_path / f"{name}.txt"
         shutil.copy(trained / "verses.txt", place)
-        model = load(run)
-        model.checkpoint.config.corpus[:] = [str(place)]
+        model = load(run, corpus=str(place))
         assert model.sample("Shall I", length=5, novel=4, seed=1).characters == 5
         change(place)
         with pytest.raises((MissingInputError, Exception), match="`novel` needs the training text; ") as caught:

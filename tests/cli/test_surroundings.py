@@ -286,7 +286,7 @@ def test_odd_names_are_names_like_any_other(odd, charrnn):
     place = ["--checkpoints", ODD_PLACE]
     for model in ([ODD_NAME], [str(run)], [str(run / "best.safetensors")]):
         found = json.loads(charrnn("info", *model, *place, "--json", cwd=folder).stdout)
-        assert found["config"]["corpus"] == [str(folder / EVIL_NAME)]
+        assert found["config"]["corpus"][0] in (EVIL_NAME, str(folder / EVIL_NAME))
     scored = json.loads(charrnn("evaluate", ODD_NAME, EVIL_NAME, *place, "--json", cwd=folder).stdout)
     assert scored["text"] == EVIL_NAME
     again = charrnn("train", "--config", run / "config.yaml", *place, "--name", "again", cwd=folder)

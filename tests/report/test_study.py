@@ -10,7 +10,6 @@ from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.units import activations
 from charrnn.language_model import load
 from charrnn.report.study import SAMPLE, SEED, beginning, card, rungs, shown, study
-from charrnn.text.corpus import recorded_corpus
 from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
 WORDS = Vocabulary.of("ab\n")
@@ -23,8 +22,7 @@ def model(trained):
 
 @pytest.fixture(scope="module")
 def corpus(model):
-    c = model.checkpoint
-    return recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, None)
+    return model.own_text()
 
 
 @pytest.fixture(scope="module")
