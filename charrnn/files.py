@@ -3,6 +3,9 @@
 Content goes to a temporary file beside its place, is flushed to disk, renamed over the final name, and the folder is
 flushed too, so that neither a killed process nor a power cut can leave half a file under the final name. What is only
 ever appended to (a run's record) is put back to its last whole line when appending fails.
+
+Some file systems (of clusters, of containers, of other systems) cannot flush. That is no failure of a write: whoever
+owns a run says once what that means.
 """
 
 import contextlib
@@ -13,6 +16,10 @@ from pathlib import Path
 from charrnn.errors import CharrnnError, OutputError, StorageError
 
 TEMPORARY_SUFFIX = ".part"
+# Whatever is opened to be written is no link, and its bytes are bytes, where a system makes a difference.
+PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+# What a file system answers that has no such operation.
+UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL})
 _NOT_CREATED = frozenset(
     {
         *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR),
@@ -30,10 +37,10 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | PLAIN, 0o666)
         try:
             _write_all(descriptor, content)
-            os.fsync(descriptor)
+            flush(descriptor)
         finally:
             os.close(descriptor)
         if temporary.read_bytes() != content:
@@ -54,7 +61,7 @@ def append_line(path: Path, line: bytes) -> None:
         OutputError, StorageError: nothing was appended.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | PLAIN, 0o666)
         try:
             end = os.lseek(descriptor, 0, os.SEEK_END)
             try:
@@ -75,14 +82,25 @@ def _write_all(descriptor: int, content: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def flush_folder(folder: Path) -> None:
-    """Make renames and new names inside `folder` durable, where its filesystem can."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(descriptor: int) -> bool:
+    """Make what was written durable; returns whether its file system can."""
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network filesystems know no such thing
+        if error.errno not in UNSUPPORTED:
             raise
+        return False
+    return True
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames and new names inside `folder` durable, where a folder can be flushed."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        flush(descriptor)
     finally:
         os.close(descriptor)
 

@@ -87,8 +87,9 @@ def cost_table(preparation: "Preparation", examined: "Examination | None", as_js
             f"{config.steps:,} steps of {config.batch_size} x {config.seq_length}, {found['epochs']:.1f} epochs",
         ),
         ("time", f"about {left:.0f} s on {config.device}"),
-        ("memory", f"about {found['memory_bytes'] / 2**20:.0f} MiB at the peak"),
     ]
+    if found["memory_bytes"] is not None:
+        rows.append(("memory", f"about {found['memory_bytes'] / 2**20:.0f} MiB at the peak"))
     return table(rows, title="dry run: nothing is trained")
 
 

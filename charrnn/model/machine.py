@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import re
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +36,8 @@ def set_up_process(threads: int) -> None:
         libc.mallopt(_M_TOP_PAD, 64 << 20)
 
 
-def peak_memory() -> int:
-    """The most bytes that this process has had in memory so far.
+def peak_memory() -> int | None:
+    """The most bytes that this process has had in memory so far; None where the system does not say.
 
     Linux says so in /proc; what getrusage says there may be the peak of the process that started this one.
     """
@@ -46,6 +45,10 @@ def peak_memory() -> int:
         found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
         if found:
             return int(found[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

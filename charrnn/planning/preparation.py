@@ -56,16 +56,18 @@ class Preparation:
     cost: plan.Cost | None
     notices: list[str]
     source: Checkpoint | None = None  # whose weights to start from
-    measured_memory: int = 0  # bytes, after the throw-away steps
+    measured_memory: int | None = 0  # bytes, after the throw-away steps; None where the system does not say
 
     @property
-    def memory(self) -> int:
-        """Bytes resident at the peak of the run.
+    def memory(self) -> int | None:
+        """Bytes resident at the peak of the run, as far as the system tells.
 
         What the throw-away steps and their evaluation took is measured; copying the weights and moments for a save
         and counting n-grams for the closing table come on top.
         """
         counting = COUNTING * min(len(self.corpus.train), COUNTED_SYMBOLS)
+        if self.measured_memory is None:
+            return None
         return self.measured_memory + SAVING * 4 * self.parameters + counting
 
     @property

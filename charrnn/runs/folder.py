@@ -8,17 +8,18 @@ Nothing that somebody else made is ever deleted or overwritten; only the owner o
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from charrnn.errors import BusyError, CharrnnError, DataError, MissingInputError, OutputError, SettingsError
-from charrnn.files import remove_leftovers, writing_failed
+from charrnn.files import PLAIN, UNSUPPORTED, flush, remove_leftovers, writing_failed
 from charrnn.runs.checkpoint import SUFFIX, Checkpoint, read_checkpoint, write_checkpoint
 
 BEST = f"best{SUFFIX}"
@@ -81,8 +82,8 @@ class Run:
         return best if os.path.lexists(best) else next((path for _, path in self.steps()), None)
 
     @contextlib.contextmanager
-    def owned(self) -> Iterator[None]:
-        """Own the folder for as long as the block lasts, or the process lives.
+    def owned(self, warn: Callable[[str], None]) -> Iterator[None]:
+        """Own the folder for as long as the block lasts, or the process lives; warns of what its file system cannot do.
 
         Raises:
             BusyError: another process owns it; names host, process and since when.
@@ -90,7 +91,7 @@ class Run:
         """
         lock = self._open_lock()
         try:
-            self._take(lock)
+            self._take(lock, warn)
             remove_leftovers(self.path)
             yield
         finally:
@@ -98,26 +99,41 @@ class Run:
 
     def _open_lock(self) -> int:
         try:
-            return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | PLAIN, 0o666)
         except OSError as error:
             raise writing_failed(self.path / LOCK, error) from error
 
-    def _take(self, lock: int) -> None:
+    def _take(self, lock: int, warn: Callable[[str], None]) -> None:
         """Take the lock, which dies with the process, and say in it whose it is."""
-        owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T")}
+        since = datetime.now().isoformat(" ", "seconds")
+        owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _locked(lock, warn):
+                raise BusyError(f"another process trains {self.path}", _owner(lock), "wait for it or stop it")
             os.ftruncate(lock, 0)
-            os.pwrite(lock, json.dumps(owner).encode(), 0)
-        except BlockingIOError as error:
-            raise BusyError(f"another process trains {self.path}", _owner(lock), "wait for it or stop it") from error
+            os.write(lock, b" " + json.dumps(owner).encode())
+            if not flush(lock):
+                warn("warning: this file system has no fsync: a power cut may lose checkpoints that were just saved")
         except OSError as error:
             raise writing_failed(self.path / LOCK, error) from error
+
+
+def _locked(lock: int, warn: Callable[[str], None]) -> bool:
+    """Whether nobody else holds the lock; a file system that has none is warned of."""
+    try:
+        return lock_descriptor(lock, blocking=False)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        warn("warning: this file system has no locks: see to it that no other process trains this run")
+        return True
 
 
 def _owner(lock: int) -> str:
+    """Who holds the lock, in its own words; Windows lets nobody else read the first byte, which is locked."""
     try:
-        owner = json.loads(os.pread(lock, 1 << 12, 0))
+        os.lseek(lock, 1, os.SEEK_SET)
+        owner = json.loads(os.read(lock, 1 << 12))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "its owner is unknown"

@@ -11,19 +11,19 @@ Nothing here is precious; the folder may be deleted at any time.
 """
 
 import codecs
-import fcntl
 import hashlib
 import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import lock_descriptor
 
 from charrnn.errors import DataError
-from charrnn.files import flush_folder, write_whole, writing_failed
+from charrnn.files import PLAIN, UNSUPPORTED, flush, flush_folder, write_whole, writing_failed
 from charrnn.text.vocabulary import Ids
 
 _PIECE = 1 << 20
@@ -42,9 +42,9 @@ def stored(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{key}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            part = place.with_suffix(".part" if _locked(lock.fileno()) else f".{os.getpid()}.part")
             if not _is_whole(place, mark, count * np.dtype(dtype).itemsize):
-                write_whole(mark, _made(place, pieces()).encode())
+                write_whole(mark, _made(place, part, pieces()).encode())
     except OSError as error:
         raise writing_failed(folder, error, _ELSEWHERE) from error
     return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
@@ -52,8 +52,8 @@ def stored(
 
 def release(ids: Ids) -> None:
     """Let go of the pages of mapped ids; others stay as they are."""
-    mapped = getattr(ids, "_mmap", None)
-    if mapped is not None:
+    mapped: Any = getattr(ids, "_mmap", None)
+    if hasattr(mapped, "madvise"):  # not on Windows
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
@@ -64,19 +64,28 @@ def _is_whole(place: Path, mark: Path, size: int) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest().encode() == mark.read_bytes()
 
 
-def _made(place: Path, pieces: Iterable[bytes]) -> str:
-    """Make the file `place` of `pieces`, going on from what is there; returns its SHA-256."""
-    part = place.with_suffix(".part")
+def _locked(lock: int) -> bool:
+    """Wait until nobody else holds the lock; False where the file system has none."""
+    try:
+        return lock_descriptor(lock)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return False
+
+
+def _made(place: Path, part: Path, pieces: Iterable[bytes]) -> str:
+    """Make the file `place` of `pieces`, going on from what is there or in `part`; returns its SHA-256."""
     if place.exists():
         place.replace(part)
-    with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b") as file:  # noqa: PTH123
+    with open(os.open(part, os.O_RDWR | os.O_CREAT | PLAIN, 0o666), "r+b") as file:  # noqa: PTH123
         try:
             digest = _brought_to(file, pieces)
         except DataError:  # the text has another key from now on: nobody would go on from here
             part.unlink()
             raise
         file.flush()
-        os.fsync(file.fileno())
+        flush(file.fileno())
     part.replace(place)
     flush_folder(place.parent)
     return digest

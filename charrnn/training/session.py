@@ -51,7 +51,7 @@ def opened(request: Request, emit: Listener, interruption: Interruption, group: 
         interruption.patience()
         run = group.first(lambda: claimed(run, given=given, resume=again))
     with ExitStack() as stack:
-        group.first(lambda: stack.enter_context(run.owned()))
+        group.first(lambda: stack.enter_context(run.owned(lambda text: emit(Notice(0, text)))))
         if again:
             checkpoint = group.first(lambda: run.newest_good(lambda text: emit(Notice(0, text))))
         if checkpoint is None and preparation is None:

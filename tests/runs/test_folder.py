@@ -35,7 +35,7 @@ from charrnn.text.vocabulary import Vocabulary
 
 OWNER = (
     "import sys, time; from pathlib import Path; from charrnn.runs.folder import Run\n"
-    "with Run(Path(sys.argv[1])).owned():\n"
+    "with Run(Path(sys.argv[1])).owned(print):\n"
     "    sys.stdout.write('owned\\n'), sys.stdout.flush(), time.sleep(60)"
 )
 
@@ -221,7 +221,7 @@ def test_a_run_keeps_its_files_under_the_names_that_users_are_told(tmp_path):
     run = Run(tmp_path)
     assert run.save(at_step(7)) == tmp_path / "step-00000007.safetensors"
     assert run.save_best(at_step(7)) == tmp_path / "best.safetensors"
-    with run.owned():
+    with run.owned(print):
         assert {path.name for path in tmp_path.iterdir()} == {"step-00000007.safetensors", "best.safetensors", ".lock"}
     assert CONFIG == "config.yaml"
 
@@ -409,7 +409,7 @@ def test_a_name_that_leads_nowhere_is_answered_with_what_can_be_named(tmp_path):
 
 def test_a_second_owner_is_told_who_the_first_one_is(tmp_path, other_process):
     who = rf"process {other_process.pid} on {socket.gethostname()} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d; wait"
-    with pytest.raises(BusyError, match=who) as caught, Run(tmp_path / "run").owned():
+    with pytest.raises(BusyError, match=who) as caught, Run(tmp_path / "run").owned(print):
         pytest.fail("two owners")
     assert caught.value.exit_code == 75
     assert str(tmp_path / "run") in str(caught.value)
@@ -425,15 +425,15 @@ def test_a_second_owner_is_refused_in_words_whatever_the_lock_says(tmp_path, lef
         lock.write(left)
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BusyError, match="; its owner is unknown; wait"), Run(tmp_path).owned():
+        with pytest.raises(BusyError, match="; its owner is unknown; wait"), Run(tmp_path).owned(print):
             pytest.fail("two owners")
     assert (tmp_path / ".lock").read_bytes() == left
 
 
 def test_a_new_owner_replaces_what_the_one_before_left_in_the_lock(tmp_path):
     (tmp_path / ".lock").write_text("x" * 1000)
-    with Run(tmp_path).owned(), pytest.raises(BusyError, match=f"process {os.getpid()} on "):
-        Run(tmp_path).owned().__enter__()
+    with Run(tmp_path).owned(print), pytest.raises(BusyError, match=f"process {os.getpid()} on "):
+        Run(tmp_path).owned(print).__enter__()
 
 
 @contextmanager
@@ -448,7 +448,7 @@ def full_disk():
 
 
 def test_a_run_that_cannot_be_owned_because_the_disk_is_full_is_an_error_in_words(tmp_path):
-    with full_disk(), pytest.raises(StorageError) as caught, Run(tmp_path).owned():
+    with full_disk(), pytest.raises(StorageError) as caught, Run(tmp_path).owned(print):
         pytest.fail("owned without a word of it on disk")
     assert caught.value.exit_code == 74
     assert str(tmp_path) in str(caught.value)
@@ -458,7 +458,7 @@ def test_a_lock_that_is_a_link_does_not_touch_what_it_leads_to(tmp_path):
     (tmp_path / "diary.txt").write_text("mine")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".lock").symlink_to(tmp_path / "diary.txt")
-    with pytest.raises(OutputError), Run(tmp_path / "run").owned():
+    with pytest.raises(OutputError), Run(tmp_path / "run").owned(print):
         pytest.fail("owned through a link")
     assert (tmp_path / "diary.txt").read_text() == "mine"
 
@@ -466,15 +466,15 @@ def test_a_lock_that_is_a_link_does_not_touch_what_it_leads_to(tmp_path):
 def test_a_killed_owner_leaves_the_run_free(tmp_path, other_process):
     other_process.kill()
     assert other_process.wait() == -9
-    with Run(tmp_path / "run").owned(), pytest.raises(BusyError, match=f"process {os.getpid()} on "):
-        Run(tmp_path / "run").owned().__enter__()
+    with Run(tmp_path / "run").owned(print), pytest.raises(BusyError, match=f"process {os.getpid()} on "):
+        Run(tmp_path / "run").owned(print).__enter__()
 
 
 def test_a_run_can_be_owned_again_after_its_owner_failed(tmp_path):
     run = Run(tmp_path)
-    with pytest.raises(ZeroDivisionError), run.owned():
+    with pytest.raises(ZeroDivisionError), run.owned(print):
         _ = 1 / 0
-    with run.owned():
+    with run.owned(print):
         pass
 
 
@@ -483,21 +483,21 @@ def test_the_owner_removes_what_a_killed_writer_left_and_nothing_else(tmp_path):
     left = run.path / ".step-00000002.safetensors.999.part"
     kept = run.path / "essay.part"
     left.write_bytes(b"half"), kept.write_bytes(b"mine")
-    with run.owned():
+    with run.owned(print):
         assert not left.exists()
         assert kept.exists()
         assert [step for step, _ in run.steps()] == [1]
 
 
 def test_a_folder_that_is_not_there_cannot_be_owned(tmp_path):
-    with pytest.raises(OutputError), Run(tmp_path / "absent").owned():
+    with pytest.raises(OutputError), Run(tmp_path / "absent").owned(print):
         pytest.fail("owned nothing")
 
 
 def test_nothing_is_removed_from_a_run_that_another_process_owns(tmp_path, other_process):
     left = tmp_path / "run" / ".best.safetensors.999.part"
     left.write_bytes(b"being written")
-    with pytest.raises(BusyError), Run(tmp_path / "run").owned():
+    with pytest.raises(BusyError), Run(tmp_path / "run").owned(print):
         pytest.fail("two owners")
     assert left.exists()
 

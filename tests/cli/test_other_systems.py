@@ -1,0 +1,107 @@
+"""What other systems and file systems lack: a process here that has to do without it trains, resumes and writes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TINY, VERSES
+
+STEPS = [*TINY, "--learning-rate", "0.01"]
+# Runs command lines, one a line, in a process that a prologue has taken something from; says each exit code.
+RUNS = """
+import json, sys
+from charrnn.cli.app import run
+for line in json.loads(sys.argv[1]):
+    print("\\ncode", run(line), flush=True)
+"""
+WINDOWS = """
+import os, pathlib, signal, sys
+for name in ("fcntl", "resource", "termios", "pwd", "grp"):
+    sys.modules[name] = None
+for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGXCPU", "SIGPWR", "SIGALRM", "SIGKILL"):
+    delattr(signal, name)
+for name in ("O_NOFOLLOW", "pread", "pwrite", "sched_getaffinity", "mkfifo", "getuid", "geteuid", "fork"):
+    delattr(os, name)
+opened = os.open
+def no_folders(path, *more, **others):
+    if os.path.isdir(path):
+        raise PermissionError(13, "permission denied", path)
+    return opened(path, *more, **others)
+os.open = no_folders
+"""
+NO_LOCKS = """
+import fcntl, errno
+def none(*arguments):
+    raise OSError({number}, "not supported")
+fcntl.flock = none
+"""
+NO_FLUSHING = """
+import os
+def none(*arguments):
+    raise OSError({number}, "not supported")
+os.fsync = none
+"""
+
+
+@pytest.fixture
+def without(tmp_path):
+    """Run command lines in a process without something: (exit codes, stdout, stderr)."""
+    (tmp_path / "verses.txt").write_text(VERSES * 12)
+
+    def run(prologue, lines):
+        import json
+
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
+        line = [sys.executable, "-c", prologue + RUNS, json.dumps(lines)]
+        clean["PYTHONPATH"] = str(Path(__file__).parents[2])
+        done = subprocess.run(line, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=120, check=False)
+        codes = [int(said.split()[1]) for said in done.stdout.splitlines() if said.startswith("code ")]
+        return codes, done.stdout, done.stderr
+
+    return run
+
+
+def test_nothing_that_only_unix_has_is_needed(without, tmp_path):
+    """Trained, resumed, watched, sampled, scored, shown: as on Windows, as far as it can be hidden here."""
+    train = ["train", "verses.txt", "--name", "job", *STEPS]
+    lines = [
+        [*train, "--steps", "6", "--cache", "cached"],
+        [*train, "--steps", "6", "--cache", "cached", "--resume"],
+        [*train[:-2], "--dry-run"],
+        ["sample", "job", "-n", "20", "--seed", "1"],
+        ["evaluate", "job"],
+        ["predict", "job", "-p", "Shall"],
+        ["info", "job"],
+        ["plot", "job"],
+        ["report", "job"],
+    ]
+    codes, out, err = without(WINDOWS, lines)
+    assert codes == [0] * len(lines), err
+    assert "Traceback" not in out + err
+    assert err.count("no locks") == 2  # one each session: nothing here can lock without fcntl
+    assert (tmp_path / "checkpoints" / "job" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("number", ["ENOSYS", "EOPNOTSUPP", "ENOLCK"])
+def test_a_file_system_without_locks_is_warned_of_once_and_trained_on(without, number):
+    line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6", "--save-every", "2"]
+    codes, _, err = without(NO_LOCKS.replace("{number}", f"errno.{number}"), [line, [*line, "--resume"]])
+    assert codes == [0, 0], err
+    assert err.count("has no locks") == 2
+
+
+def test_a_file_system_that_cannot_flush_is_warned_of_once_and_trained_on(without):
+    line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6", "--save-every", "2"]
+    for number in ("38", "95", "22"):  # ENOSYS, EOPNOTSUPP, EINVAL
+        codes, _, err = without(NO_FLUSHING.replace("{number}", number), [[*line, "--name", f"job{number}"]])
+        assert codes == [0], err
+        assert err.count("no fsync") == 1
+
+
+def test_a_disk_that_fails_is_no_file_system_without(without):
+    line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6"]
+    codes, _, err = without(NO_FLUSHING.replace("{number}", "5"), [line])  # EIO
+    assert codes == [74], err
