@@ -1,6 +1,5 @@
 """`charrnn train`: learn from a text."""
 
-import os
 import time as clock
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from charrnn.cli import train_options as o
 from charrnn.cli.options import PLACES, at_home, cache_folder
+from charrnn.cli.several import follow, place
 
 if TYPE_CHECKING:
     from charrnn.config import Wish
@@ -106,7 +106,7 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
     from charrnn.training.interruption import Interruption
 
     with Interruption(deadline(given["max_time"]), given["exit_incomplete"]) as interruption:
-        rank, size, local_rank = place()
+        where = rank, size, _ = place()
         if size == 1:
             check_texts(wish)
 
@@ -119,9 +119,9 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
         if rank == 0 and (given["dry_run"] or given["print_config"]):
             preview(request, given["print_config"], given["as_json"])
         elif rank == 0:
-            learn(request, interruption, given, (rank, size, local_rank))
+            learn(request, interruption, given, where)
         elif not (given["dry_run"] or given["print_config"]):
-            follow(request, interruption, (rank, size, local_rank))
+            follow(request, interruption, where)
 
 
 def check_texts(wish: "Wish") -> None:
@@ -136,30 +136,6 @@ def check_texts(wish: "Wish") -> None:
             check_files(Source((wish.get(key),)))
 
 
-def place() -> tuple[int, int, int]:
-    """(rank, number of processes, rank on this machine), as torchrun tells its processes; alone without it."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-    if not all(os.environ.get(name, "").isdecimal() for name in names):
-        return 0, 1, 0
-    rank, size, local_rank = (int(os.environ[name]) for name in names)
-    return rank, size, local_rank
-
-
-def follow(request: "Request", interruption: "Interruption", where: tuple[int, int, int]) -> None:
-    """Train as one of several processes that is not the first: nothing is written, and only its own loss is said."""
-    from charrnn.errors import CharrnnError, LostProcessError
-    from charrnn.learning.distributed import joined
-    from charrnn.training.session import opened
-
-    try:
-        with joined(*where) as group, opened(request, lambda event: None, interruption, group) as loop:
-            loop.go()
-    except LostProcessError:
-        raise
-    except CharrnnError as error:  # rank 0 has it too, and says it
-        raise typer.Exit(error.exit_code) from error
-
-
 def learn(
     request: "Request", interruption: "Interruption", given: Mapping[str, Any], where: tuple[int, int, int]
 ) -> None:
@@ -171,7 +147,7 @@ def learn(
 
     listener = view(given["as_json"], given["quiet"])
     try:
-        with joined(*where) as group, opened(request, listener, interruption, group) as loop:
+        with joined(*where, request.tell) as group, opened(request, listener, interruption, group) as loop:
             if given["verbose"]:
                 say("".join(f"{key}: {value}\n" for key, value in loop.config.model_dump().items()).rstrip())
                 say(f"forward and backward: {loop.learner.path}")

@@ -5,8 +5,6 @@ would make. Rank 0 alone owns the folder, writes and speaks. What a clock, a sig
 and agreed upon, so that all processes do the same thing at the same step. A process alone agrees with itself for free.
 """
 
-import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +15,10 @@ import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from charrnn.errors import CharrnnError, EndedEarlyError, LostProcessError, SettingsError
+from charrnn.learning.meeting import Tell, met
 
 Result = TypeVar("Result")
 
@@ -115,8 +113,10 @@ def _outcome(work: Callable[[], Any]) -> tuple[Any, CharrnnError | None]:
 
 
 @contextmanager
-def joined(rank: int, size: int, local_rank: int) -> Iterator[Group]:
+def joined(rank: int, size: int, local_rank: int, tell: Tell = lambda text: None) -> Iterator[Group]:
     """The group that this process belongs to, for as long as the block lasts; torchrun says which process it is.
+
+    While the others are waited for, `tell` is told.
 
     Raises:
         LostProcessError: another process of the run has ended, or never came.
@@ -128,7 +128,7 @@ def joined(rank: int, size: int, local_rank: int) -> Iterator[Group]:
     if on_gpus:
         torch.cuda.set_device(local_rank % torch.cuda.device_count())
     try:
-        store = _own_part(next(rendezvous("env://", rank, size))[0], rank, size)
+        store = met(rank, size, tell)
         dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", store=store, rank=rank, world_size=size)
         yield Group(rank, size)
         dist.barrier()  # measured without it: of ten processes that left at once, gloo's threads aborted one
@@ -139,32 +139,6 @@ def joined(rank: int, size: int, local_rank: int) -> Iterator[Group]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
-
-
-def _own_part(store: Any, rank: int, size: int) -> Any:
-    """The part of `store` that this start of the run has to itself.
-
-    torchrun gives every restart the same store, with the addresses that dead processes left there (pytorch issue
-    135712). So all say a new name, rank 0 repeats the names, and says go when all have found theirs among them.
-    """
-
-    def said(key: str) -> str:
-        return str(store.get(key).decode()) if store.check([key]) else ""
-
-    name, end = secrets.token_hex(8), time.monotonic() + store.timeout.total_seconds()
-    store.set(f"name {rank}", name)
-    while time.monotonic() < end:
-        if rank == 0:
-            store.set("names", " ".join(said(f"name {each}") for each in range(size)))
-        names = said("names")
-        if name in names:
-            store.set(f"seen {rank}", names)
-            if rank == 0 and all(said(f"seen {each}") == names for each in range(size)):
-                store.set("go", names)
-            if said("go") == names:
-                return dist.PrefixStore(names.split()[0], store)  # type: ignore[attr-defined]
-        time.sleep(0.01)
-    raise LostProcessError(rank)
 
 
 def _means_lost(error: RuntimeError) -> bool:

@@ -1,4 +1,4 @@
-"""A run's folder: its name, its owner, its checkpoints, and which of them is the newest good one.
+"""A run's folder: its name, its checkpoints, and which of them is the newest good one.
 
     checkpoints/sonnets/
       config.yaml  metrics.jsonl  samples.txt  best.safetensors  step-00000400.safetensors  step-00000800.safetensors
@@ -8,22 +8,17 @@ Nothing that somebody else made is ever deleted or overwritten; only the owner o
 """
 
 import contextlib
-import json
 import os
 import re
-import socket
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 
-from filelock import lock_descriptor
-
-from charrnn.errors import BusyError, CharrnnError, DataError, MissingInputError, OutputError, SettingsError
-from charrnn.files import PLAIN, UNSUPPORTED, flush, remove_leftovers, writing_failed
+from charrnn.errors import CharrnnError, DataError, MissingInputError, OutputError, SettingsError
+from charrnn.files import writing_failed
 from charrnn.runs.checkpoint import SUFFIX, Checkpoint, read_checkpoint, write_checkpoint
+from charrnn.runs.owner import owned
 
 BEST = f"best{SUFFIX}"
-LOCK = ".lock"
 _STEP = re.compile(r"step-(\d{8,})\.safetensors")
 
 
@@ -81,62 +76,9 @@ class Run:
         best = self.path / BEST
         return best if os.path.lexists(best) else next((path for _, path in self.steps()), None)
 
-    @contextlib.contextmanager
-    def owned(self, warn: Callable[[str], None]) -> Iterator[None]:
-        """Own the folder for as long as the block lasts, or the process lives; warns of what its file system cannot do.
-
-        Raises:
-            BusyError: another process owns it; names host, process and since when.
-            OutputError: the folder cannot be written to.
-        """
-        lock = self._open_lock()
-        try:
-            self._take(lock, warn)
-            remove_leftovers(self.path)
-            yield
-        finally:
-            os.close(lock)
-
-    def _open_lock(self) -> int:
-        try:
-            return os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | PLAIN, 0o666)
-        except OSError as error:
-            raise writing_failed(self.path / LOCK, error) from error
-
-    def _take(self, lock: int, warn: Callable[[str], None]) -> None:
-        """Take the lock, which dies with the process, and say in it whose it is."""
-        since = datetime.now().isoformat(" ", "seconds")
-        owner = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
-        try:
-            if not _locked(lock, warn):
-                raise BusyError(f"another process trains {self.path}", _owner(lock), "wait for it or stop it")
-            os.ftruncate(lock, 0)
-            os.write(lock, b" " + json.dumps(owner).encode())
-            if not flush(lock):
-                warn("warning: this file system has no fsync: a power cut may lose checkpoints that were just saved")
-        except OSError as error:
-            raise writing_failed(self.path / LOCK, error) from error
-
-
-def _locked(lock: int, warn: Callable[[str], None]) -> bool:
-    """Whether nobody else holds the lock; a file system that has none is warned of."""
-    try:
-        return lock_descriptor(lock, blocking=False)
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
-        warn("warning: this file system has no locks: see to it that no other process trains this run")
-        return True
-
-
-def _owner(lock: int) -> str:
-    """Who holds the lock, in its own words; Windows lets nobody else read the first byte, which is locked."""
-    try:
-        os.lseek(lock, 1, os.SEEK_SET)
-        owner = json.loads(os.read(lock, 1 << 12))
-        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return "its owner is unknown"
+    def owned(self, warn: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+        """Own the folder for as long as a block lasts: see `owner.py`."""
+        return owned(self.path, warn)
 
 
 def run_folder(checkpoints: Path, name: str | None, *, stem: str, resume: bool) -> Run:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.cli.train import place as place_of_process
+from charrnn.cli.several import place as place_of_process
+from charrnn.errors import SettingsError
 from charrnn.runs.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found through /proc")
@@ -207,19 +208,65 @@ def place(tmp_path):
     ("told", "found"),
     [
         ({}, (0, 1, 0)),
+        ({"WORLD_SIZE": "1", "RANK": "0"}, (0, 1, 0)),
+        ({"RANK": "3"}, (0, 1, 0)),
         ({"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}, (5, 8, 1)),
-        ({"RANK": "5", "WORLD_SIZE": "8"}, (0, 1, 0)),
-        ({"RANK": "", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}, (0, 1, 0)),
-        ({"RANK": "-1", "WORLD_SIZE": "two", "LOCAL_RANK": "1"}, (0, 1, 0)),
+        ({"RANK": "5", "WORLD_SIZE": "8"}, (5, 8, 5)),
+        ({"RANK": "", "WORLD_SIZE": "8"}, "set RANK"),
+        ({"WORLD_SIZE": "8", "LOCAL_RANK": "1"}, "set RANK"),
+        ({"RANK": "1", "WORLD_SIZE": "8", "MASTER_ADDR": ""}, "set MASTER_ADDR"),
+        ({"RANK": "1", "WORLD_SIZE": "8", "MASTER_ADDR": "", "MASTER_PORT": ""}, "set MASTER_ADDR and MASTER_PORT"),
+        ({"RANK": "-1", "WORLD_SIZE": "8"}, "RANK cannot be '-1'"),
+        ({"RANK": "1", "WORLD_SIZE": "two"}, "WORLD_SIZE cannot be 'two'"),
+        ({"RANK": "8", "WORLD_SIZE": "8"}, "RANK cannot be 8"),
+        ({"RANK": "1", "WORLD_SIZE": "8", "MASTER_PORT": "66000"}, "MASTER_PORT cannot be 66000"),
     ],
-    ids=["alone", "of eight", "half told", "empty", "nonsense"],
 )
-def test_a_process_is_what_its_launcher_tells_it_or_alone(monkeypatch, told, found):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+def test_a_process_is_what_its_launcher_tells_it_or_alone_or_refused(monkeypatch, told, found):
+    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", *there):
         monkeypatch.delenv(name, raising=False)
-    for name, value in told.items():
+    for name, value in (there | told).items():
         monkeypatch.setenv(name, value)
-    assert place_of_process() == found
+    if isinstance(found, str):
+        with pytest.raises(SettingsError, match=found):
+            place_of_process()
+    else:
+        assert place_of_process() == found
+
+
+@pytest.mark.parametrize(("rank", "number"), [(0, signal.SIGTERM), (1, signal.SIGINT)])
+def test_who_waits_for_others_says_so_and_leaves_on_a_signal(tmp_path, free_port, rank, number):
+    (tmp_path / "verses.txt").write_text(VERSES * 4)
+    place = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    line = [sys.executable, "-m", "charrnn", *map(str, LINE)]
+    process = subprocess.Popen(line, cwd=tmp_path, env=os.environ | place, stderr=subprocess.PIPE, text=True)
+    try:
+        said = process.stderr.readline()
+        process.send_signal(number)
+        sent, rest = time.monotonic(), process.communicate(timeout=30)[1]
+        assert time.monotonic() - sent < 10
+    finally:
+        process.kill()
+    missing = "1 of 2 processes, rank 1" if rank == 0 else f"the process of rank 0 at 127.0.0.1:{place['MASTER_PORT']}"
+    assert said.startswith(f"waiting for {missing}")
+    assert (process.returncode, "Traceback" in rest) == (128 + number, False)
+
+
+def test_whoever_comes_late_is_waited_for(tmp_path, free_port):
+    (tmp_path / "verses.txt").write_text(VERSES * 4)
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    line = [sys.executable, "-m", "charrnn", *map(str, LINE), "--quiet"]
+    line[line.index(str(STEPS))] = "4"
+    processes = []
+    for rank in "10":
+        processes.append(subprocess.Popen(line, cwd=tmp_path, env=os.environ | place | {"RANK": rank}))
+        time.sleep(4 if rank == "1" else 0)
+    try:
+        assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
 
 
 # Two processes are one run -------------------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.errors import DataError, LostProcessError, SettingsError
-from charrnn.learning.distributed import ALONE, Group, _own_part, joined
+from charrnn.learning.distributed import ALONE, Group, joined
+from charrnn.learning.meeting import own_part
 
 RANKS = Path(__file__).with_name("ranks.py")
 CELLS = ["rnn", "lstm", "gru"]
@@ -130,7 +131,7 @@ def meetings(store, rounds, size):
 
     def meet(rank, start):
         time.sleep(0.002 * ((7 * rank + start) % 5))
-        part = _own_part(store, rank, size)
+        part = own_part(store, rank, size)
         left = part.check([f"left by {rank}"])
         part.set(f"left by {rank}", str(start))
         return left, [part.get(f"left by {each}").decode() for each in range(size)]
@@ -153,7 +154,7 @@ def test_a_process_that_waits_in_vain_says_so(rank):
     meetings(store, 1, 2)
     store.set_timeout(timedelta(seconds=0.1))
     with pytest.raises(LostProcessError, match=f"a process other than rank {rank} has ended"):
-        _own_part(store, rank, 2)
+        own_part(store, rank, 2)
 
 
 # Two processes together ----------------------------------------------------------------------------------------------
