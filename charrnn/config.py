@@ -108,6 +108,7 @@ class OptimisationConfig(BaseModel):
 
     steps: Positive
     learning_rate: Finite
+    legs: list[Positive] = []  # steps at which the run was complete, and was made longer
     warmup: Annotated[int, Field(ge=0)]
     weight_drop: Share  # of the recurrent weights
     dropout_start: Annotated[float, Field(ge=0, le=1)]  # share of both that is in force at the first step

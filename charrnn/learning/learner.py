@@ -107,7 +107,8 @@ class Learner:
 
     def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:
         """Dropout's masks of step `index`, one pair for each layer, of this process's `own` lanes."""
-        c, share = self.config, dropout_share(index, start=self.config.dropout_start, steps=self.config.steps)
+        c = self.config
+        share = dropout_share(index, start=c.dropout_start, steps=min([*c.legs, c.steps]))
         rates = {UNITS: share * c.dropout, WEIGHTS: share * c.weight_drop}
         shapes = {UNITS: (lanes, c.hidden), WEIGHTS: (CELL_GATES[c.cell] * c.hidden, c.hidden)}
 
@@ -124,8 +125,8 @@ class Learner:
         """Clip the gradients (Pascanu et al. 2013), follow them, update the average; returns their norm before."""
         config = self.config
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.clip)
-        rate = learning_rate(index, peak=config.learning_rate, warmup=config.warmup, steps=config.steps)
-        self.optimizer.step(rate)
+        peak, warmup = config.learning_rate, config.warmup
+        self.optimizer.step(learning_rate(index, peak=peak, warmup=warmup, steps=config.steps, legs=config.legs))
         update_average(self.averages, self.parameters, decay=config.ema, step=index)
         return norm
 

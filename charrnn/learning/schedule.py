@@ -1,15 +1,20 @@
 """Learning rate and dropout as functions of the step, and of nothing else, so that resuming depends on no clock."""
 
 import math
+from collections.abc import Sequence
 
 FINAL_SHARE = 0.005  # of the peak, reached at the last step
 
 
-def learning_rate(step: int, *, peak: float, warmup: int, steps: int) -> float:
+def learning_rate(step: int, *, peak: float, warmup: int, steps: int, legs: Sequence[int] = ()) -> float:
     """Linear warm-up over `warmup` steps, then a half cosine to near zero at the last of `steps` (Loshchilov 2017).
 
-    `step` counts from 0; the first step already learns at peak / (warmup + 1).
+    `step` counts from 0; the first step already learns at peak / (warmup + 1). A run that was made longer, at the
+    steps `legs`, warms up and falls again in each of its legs, of which the later ones warm up over a tenth at most.
     """
+    first = max((leg for leg in legs if leg <= step), default=0)
+    step, steps = step - first, min((leg for leg in legs if leg > step), default=steps) - first
+    warmup = min(warmup, steps // 10) if first else warmup
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
     progress = min(1.0, (step - warmup) / max(1, steps - 1 - warmup))

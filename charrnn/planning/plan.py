@@ -8,16 +8,18 @@ run with a time limit is under way, `replan` corrects the number now and then, a
 import math
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.config import LARGEST, RunConfig, Wish, parse_duration
+from charrnn.config import LARGEST, LENGTHS, RunConfig, Wish, parse_duration
 from charrnn.errors import SettingsError
 from charrnn.evaluation.held_out import SHORTEST, reading
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
 from charrnn.learning.watch import validate
 from charrnn.planning.settings import DEFAULT_SECONDS, Choices
+from charrnn.runs.progress import Progress
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
 
@@ -34,6 +36,16 @@ class Cost:
 
     step: float
     evaluation: float
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What a complete run is to go on for."""
+
+    wish: Wish
+    asked: Mapping[str, Any]  # before
+    deadline: float | None  # on the monotonic clock, where a time is wished
+    cost: Cost | None  # measured for it
 
 
 def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
@@ -80,6 +92,29 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
             choices.reasons[key] = f"{number} evaluations" if key == "eval_every" else "and at every evaluation"
     choices.values |= {key: values[key] for key in choices.reasons}
     return RunConfig.model_validate(values)
+
+
+def lengthened(config: RunConfig, progress: Progress, leg: Leg, corpus: Corpus) -> RunConfig:
+    """The configuration of a complete run with another leg, of as many steps as are wished now.
+
+    Evaluations are spread over it, unless their interval was asked for.
+
+    Raises:
+        SettingsError: the run is as long already.
+    """
+    windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length).windows
+    left = 0.0 if leg.deadline is None else leg.deadline - time.monotonic()
+    total = _length(Choices(), leg.wish, windows, leg.cost, left) + (leg.deadline is not None) * progress.step
+    if total <= progress.step or (leg.deadline is not None and left <= 0):
+        key = next(key for key in LENGTHS if leg.wish.get(key) is not None)
+        what, had = f"`{key}={leg.wish.get(key)}` is not longer than the run", f"it has made {progress.step:,} steps"
+        raise SettingsError(what, had, "ask for more", "leave it out")
+    changes: dict[str, Any] = {"steps": total, "legs": [*config.legs, progress.step]}
+    if leg.asked.get("eval_every") is None:
+        changes["eval_every"] = math.ceil((total - progress.step) / evaluations(leg.cost, total - progress.step))
+        if config.sample_every == config.eval_every:
+            changes["sample_every"] = changes["eval_every"]
+    return config.model_copy(update=changes)
 
 
 def evaluations(cost: Cost | None, steps: int) -> int:

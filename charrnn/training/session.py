@@ -2,23 +2,26 @@
 
 new       read the text, choose what nobody asked for, turn seconds into steps, claim the folder
 resume    take configuration, vocabulary, weights and position from the newest good checkpoint; the text must be
-the same (its fingerprint says so), and so must everything that was asked for
+the same (its fingerprint says so), and so must everything that was asked for; but a complete run may be
+made longer: another leg, with a warm-up and a falling learning rate of its own
 """
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 
 from charrnn import __version__
-from charrnn.config import RunConfig, Wish
+from charrnn.config import LENGTHS, RunConfig, Wish
 from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import SettingsError
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
 from charrnn.model.machine import check_precision, computes, set_up_process, usable_device
+from charrnn.planning import plan
 from charrnn.planning.preparation import Preparation, Request, count_parameters, prepare, stem
 from charrnn.planning.settings import absolute_texts
 from charrnn.planning.transfer import adapted_weights
@@ -95,22 +98,29 @@ def resume(
         SettingsError: something else is asked for than the run was started with.
         DataError: the text is not the one that the run learns.
     """
-    config = agreed(checkpoint, request.wish)
+    complete = checkpoint.progress.step >= checkpoint.config.steps
+    config, more = agreed(checkpoint, request.wish, complete=complete)
     able = group.each(lambda: computes(usable_device(config.device), config.precision, config.cell))
     if group.agree(not able)[0]:  # a job may land anywhere
         config = in_float32(config, request.wish)
     corpus, texts = group.each(lambda: same_text(run, checkpoint, request))
     config = config.model_copy(update=group.first(lambda: texts))
     set_up_process(config.threads)
-    learner, progress = Learner(config, len(corpus.vocabulary), group), checkpoint.progress
+    progress, asked = checkpoint.progress, dict(checkpoint.wish or {})
+    leg = leg_of(request, checkpoint, config, corpus, group) if more else None
+    if leg:
+        config = group.first(partial(plan.lengthened, config, progress, leg, corpus))
+    learner = Learner(config, len(corpus.vocabulary), group)
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)
     emit = recorded(run, reached, emit, group, request.tensorboard)
-    keeper = Keeper(run, corpus, learner, emit, made_with(config, group), dict(checkpoint.wish or {}), group)
+    keeper = Keeper(run, corpus, learner, emit, made_with(config, group), asked, group)
     loop = Loop(run, config, corpus, learner, progress, keeper, emit, interruption, group)
     loop.saved = loop.done
     loop.emit(Started(progress.step, run.path.name, count_parameters(config, corpus.vocabulary), config.steps, True))
+    if leg:
+        begin_leg(loop, leg, more)
     if config != checkpoint.config:
         loop.use(config)
     differing = [key for key, value in keeper.made_with.items() if (checkpoint.made_with or {}).get(key) != value]
@@ -118,6 +128,25 @@ def resume(
         text = f"resumed with a different {', '.join(differing)}: results may differ in their last bits"
         loop.emit(Notice(progress.step, text))
     return loop
+
+
+def leg_of(request: Request, checkpoint: Checkpoint, config: RunConfig, corpus: Corpus, group: Group) -> plan.Leg:
+    """What a complete run is to go on for; of a time, what it has had is taken off."""
+    asked, seconds = dict(checkpoint.wish or {}), request.wish.get("time")
+    if seconds is None:
+        return plan.Leg(request.wish, asked, None, None)
+    had = float(asked.get("time") or checkpoint.progress.seconds)
+    return plan.Leg(request.wish, asked, request.began + seconds - had, plan.measure(config, corpus, group))
+
+
+def begin_leg(loop: Loop, leg: plan.Leg, more: Mapping[str, Any]) -> None:
+    """What of a complete run changes when it is made longer, by the length that is asked for now."""
+    loop.fixed_evaluations = leg.asked.get("eval_every") is not None
+    loop.deadline, loop.cost = leg.deadline, leg.cost
+    loop.keeper.wish = {key: value for key, value in loop.keeper.wish.items() if key not in LENGTHS} | dict(more)
+    loop.progress.stale = 0
+    first, length = loop.progress.step, loop.config.steps - loop.progress.step
+    loop.emit(Notice(first, f"the run was complete at step {first:,}; it goes on for another {length:,} steps"))
 
 
 def in_float32(config: RunConfig, wish: Wish) -> RunConfig:
@@ -138,10 +167,16 @@ def same_text(run: Run, checkpoint: Checkpoint, request: Request) -> tuple[Corpu
     return found, absolute_texts(texts)
 
 
-def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
-    """The recorded configuration, with what may change taken from `wish`; everything else must agree."""
-    recorded = {**checkpoint.config.model_dump(), **(checkpoint.wish or {})}
+def agreed(checkpoint: Checkpoint, wish: Wish, *, complete: bool) -> tuple[RunConfig, dict[str, Any]]:
+    """The recorded configuration, with what may change taken from `wish`; everything else must agree.
+
+    And the other length that a `complete` run is wished to have.
+    """
+    recorded, more = {**checkpoint.config.model_dump(), **(checkpoint.wish or {})}, dict[str, Any]()
     for key, value in wish.values.items():
+        if complete and key in LENGTHS and recorded.get(key) != value:
+            more[key] = value
+            continue
         moved = key in texts_of(checkpoint.config.model_dump())  # where a text lies now; its fingerprint must agree
         if key not in MAY_CHANGE and not moved and value != "auto" and recorded.get(key) != value:
             what = f"`{key}={value}` is not what this run was started with ({recorded.get(key)})"
@@ -149,10 +184,11 @@ def agreed(checkpoint: Checkpoint, wish: Wish) -> RunConfig:
                 what,
                 "resuming continues a run as it was",
                 "leave it out",
+                "make it longer when it is complete" if key in LENGTHS else "",
                 "start a new run from its model with `init_from`",
             )
     changes = {key: wish.values[key] for key in MAY_CHANGE if wish.get(key) not in (None, "auto")}
-    return checkpoint.config.model_copy(update=changes)
+    return checkpoint.config.model_copy(update=changes), more
 
 
 def recorded(run: Run, reached: Reached, emit: Listener, group: Group, curves: bool) -> Listener:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.config import Wish
+from charrnn.config_file import read_config_file
 from charrnn.errors import DataError, SettingsError, StoppedError
 from charrnn.learning import learner as learner_module
 from charrnn.model import machine
@@ -264,3 +265,83 @@ def test_a_run_without_a_better_score_ends_early_wherever_it_was_stopped(tmp_pat
         train(folder, poll=poll, **early)
         assert train(folder, **early)
         assert same(outcome(folder), expected), poll
+
+
+LONGER = {"steps": 30}  # of which the first 14 are a leg by themselves
+
+
+def test_a_complete_run_goes_on_for_another_leg_wherever_that_is_stopped(tmp_path):
+    """As if it had never been complete in between, and as the same run from its own settings."""
+    for name in ("whole", *(f"stopped-{poll}" for poll in (1, 2, 9, 16))):
+        (tmp_path / name).mkdir()
+    assert train(tmp_path / "whole")
+    first = outcome(tmp_path / "whole")[2]
+    assert train(tmp_path / "whole", **LONGER)
+    expected = outcome(tmp_path / "whole")
+    assert expected[2][: len(first)] == first
+    assert expected[4]["step"] == 30
+    for poll in (1, 2, 9, 16):
+        folder = tmp_path / f"stopped-{poll}"
+        assert train(folder)
+        assert not train(folder, poll=poll, **LONGER)
+        assert train(folder, **LONGER)
+        assert same(outcome(folder), expected)
+    wish = Wish()
+    wish.add(read_config_file(tmp_path / "whole" / "r" / "config.yaml"), "file")
+    request = Request(wish, tmp_path / "again", "r")
+    with opened(request, lambda event: None, Interruption()) as loop:
+        loop.go()
+    again = outcome(tmp_path / "again")
+    assert all(np.array_equal(again[0][name], expected[0][name]) for name in expected[0])
+
+
+def test_a_leg_warms_up_and_falls_by_itself(tmp_path):
+    assert train(tmp_path, steps=40)
+    assert train(tmp_path, steps=100)
+    assert train(tmp_path, steps=100)
+    rates = [event["learning_rate"] for event in outcome(tmp_path)[2] if event["event"] == "trained"]
+    assert len(rates) == 100
+    peak = max(rates)
+    assert rates[39] < 0.01 * peak
+    assert rates[40] < rates[41] < rates[45]
+    assert max(rates[40:]) == pytest.approx(peak, rel=0.01)
+    assert rates[99] < 0.01 * peak
+
+
+@pytest.mark.parametrize("more", [{"epochs": 9.0}, {"time": "1h"}])
+def test_a_leg_may_be_asked_for_in_epochs_or_in_time_whatever_the_run_was(tmp_path, more):
+    """And what it was asked for then is what the same line asks for: nothing more."""
+    assert train(tmp_path)
+    wish = {"steps": None} | more
+    assert not train(tmp_path, poll=20, **wish)
+    config = read_config_file(tmp_path / "r" / "config.yaml")
+    assert config["legs"] == ["14"]
+    assert int(config["steps"]) > 30
+    assert not train(tmp_path, poll=5, **wish)
+    assert read_config_file(tmp_path / "r" / "config.yaml")["legs"] == ["14"]
+
+
+def test_a_run_that_ended_early_may_go_on_and_has_its_patience_anew(tmp_path):
+    early = {"steps": 400, "eval_every": 4, "patience": 3, "learning_rate": 0.05, "dropout": 0.0, "weight_drop": 0.0}
+    assert train(tmp_path, **early)
+    ended = outcome(tmp_path)[4]["step"]
+    assert ended < 400
+    assert train(tmp_path, **early)
+    assert outcome(tmp_path)[4]["step"] == ended
+    assert train(tmp_path, **early | {"steps": 500})
+    assert outcome(tmp_path)[4]["step"] >= ended + 12
+
+
+@pytest.mark.parametrize("shorter", [{"steps": 7}, {"steps": None, "epochs": 0.5}])
+def test_what_is_no_longer_than_a_complete_run_is_refused(tmp_path, shorter):
+    assert train(tmp_path)
+    before = outcome(tmp_path)
+    with pytest.raises(SettingsError, match="is not longer than the run; it has made 14 steps"):
+        train(tmp_path, **shorter)
+    assert same(outcome(tmp_path), before)
+
+
+def test_a_run_that_is_not_complete_is_not_made_longer(tmp_path):
+    assert not train(tmp_path, poll=6)
+    with pytest.raises(SettingsError, match="make it longer when it is complete"):
+        train(tmp_path, **LONGER)
