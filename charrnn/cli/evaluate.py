@@ -131,7 +131,7 @@ def evaluate(
     check(by_piece, threshold, len(names), choices)
     check_together(by_piece, ctx.params, held_out=len(names) == 1 and not text and split != "train")
     found, compared = list[dict[str, Any]](), list[Blocks]()
-    with rereadable(text or [], len(names) * (1 + bool(choices) + adapt)) as places:
+    with rereadable(text or [], len(names) * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
         for each in names:
             opened = open_model(each, checkpoints, device, corpus)
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))

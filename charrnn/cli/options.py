@@ -44,7 +44,8 @@ def cache_folder(given: Path | None) -> Path | None:
     if given is not None:
         return given
     folder = at_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return None if folder.startswith("~") else Path(folder) / "charrnn"
+    homeless = folder.startswith("~") or folder == "/.cache"  # as where HOME is empty
+    return None if homeless else Path(folder) / "charrnn"
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}

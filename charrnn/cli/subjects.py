@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def rereadable(text: list[str], times: int) -> Iterator[list[str]]:
-    """Places that can be read so many times: standard input is kept in a file while several models score it."""
-    import tempfile
-
+def rereadable(text: list[str], times: int, cache: Path | None) -> Iterator[list[str]]:
+    """Places that can be read so many times: standard input is kept in the cache while several models score it."""
+    from charrnn.errors import OutputError
     from charrnn.text.places import STDIN
     from charrnn.text.reading import stream_bytes
+    from charrnn.text.store import kept
 
     if STDIN not in text or times < 2:
         yield text
         return
-    with tempfile.NamedTemporaryFile(prefix="charrnn-") as file:
-        for piece in stream_bytes(STDIN):
-            file.write(piece)
-        file.flush()
-        yield [file.name if place == STDIN else place for place in text]
+    if cache is None:
+        what, why = "standard input cannot be read more than once", "there is no home to keep it in"
+        raise OutputError(what, why, "name a folder for it with `cache`")
+    with kept(stream_bytes(STDIN, raw=True), cache) as copy:
+        yield [str(copy) if place == STDIN else place for place in text]
 
 
 class Subject:

@@ -16,6 +16,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -102,6 +103,23 @@ def _brought_to(file: BinaryIO, pieces: Iterable[bytes]) -> str:
         end += len(piece)
     file.truncate(end)
     return digest.hexdigest()
+
+
+@contextmanager
+def kept(pieces: Iterable[bytes], folder: Path) -> Iterator[Path]:
+    """A file in the cache with what can be read only once, for as long as the block lasts."""
+    place = folder / f"stdin.{os.getpid()}"
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | PLAIN, 0o600), "wb") as file:  # noqa: PTH123
+                file.writelines(pieces)
+        except OSError as error:
+            raise writing_failed(folder, error, _ELSEWHERE) from error
+        yield place
+    finally:
+        with suppress(OSError):
+            place.unlink()
 
 
 class Spool:

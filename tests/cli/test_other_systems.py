@@ -1,5 +1,6 @@
 """What other systems and file systems lack: a process here that has to do without it trains, resumes and writes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,13 +52,12 @@ def without(tmp_path):
     """Run command lines in a process without something: (exit codes, stdout, stderr)."""
     (tmp_path / "verses.txt").write_text(VERSES * 12)
 
-    def run(prologue, lines):
-        import json
-
+    def run(prologue, lines, stdin=""):
         clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
         line = [sys.executable, "-c", prologue + RUNS, json.dumps(lines)]
         clean["PYTHONPATH"] = str(Path(__file__).parents[2])
-        done = subprocess.run(line, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=120, check=False)
+        how = {"cwd": tmp_path, "env": clean, "input": stdin, "capture_output": True, "text": True, "timeout": 120}
+        done = subprocess.run(line, **how, check=False)
         codes = [int(said.split()[1]) for said in done.stdout.splitlines() if said.startswith("code ")]
         return codes, done.stdout, done.stderr
 
@@ -105,3 +105,41 @@ def test_a_disk_that_fails_is_no_file_system_without(without):
     line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6"]
     codes, _, err = without(NO_FLUSHING.replace("{number}", "5"), [line])  # EIO
     assert codes == [74], err
+
+
+NO_TEMPORARY_FILES = """
+import tempfile
+def none(*arguments):
+    raise FileNotFoundError(2, "no usable temporary directory found")
+tempfile._get_default_tempdir, tempfile.tempdir = none, None
+"""
+
+
+def test_nothing_needs_a_folder_for_temporary_files(without, tmp_path):
+    lines = [
+        ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6"],
+        ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6", "--resume"],
+        ["train", "verses.txt", *STEPS, "--dry-run"],
+        ["sample", "job", "-n", "20", "--seed", "1", "--prompt-file", "verses.txt"],
+        ["sample", "job", "-n", "20", "--seed", "1", "--adapt-to", "verses.txt"],
+        ["evaluate", "job", "--baselines"],
+        ["evaluate", "job", "--adapt", "--", "verses.txt"],
+        ["evaluate", "job", "job", "--cache", "cached", "--", "-"],
+        ["predict", "job"],
+        ["plot", "job", "--svg", "curves.svg"],
+        ["report", "job"],
+    ]
+    codes, _, err = without(NO_TEMPORARY_FILES, lines, stdin=VERSES)
+    assert codes == [0] * len(lines), err
+    assert [path.name for path in (tmp_path / "cached").iterdir()] == []
+
+
+def test_what_cannot_be_read_twice_is_kept_in_the_cache_or_refused_by_its_name(charrnn, trained, tmp_path):
+    """Whatever is in the way of it: no home, or a place that cannot be written."""
+    line = ["evaluate", "verses", "verses", "--", "-"]
+    homeless = {"XDG_CACHE_HOME": "~nobody-of-this-name/cache"}
+    for more, env in (([], homeless), (["--cache", "verses.txt/below"], {})):
+        done = charrnn(*line[:3], *more, *line[3:], cwd=trained, stdin=VERSES.encode(), env=env)
+        assert (done.returncode, b"--cache" in done.stderr, done.stdout) == (73, True, b""), done.stderr
+    done = charrnn(*line[:3], "--cache", str(tmp_path), "--json", *line[3:], cwd=trained, stdin=VERSES.encode())
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
