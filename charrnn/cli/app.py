@@ -20,7 +20,7 @@ from charrnn.cli.predict import predict
 from charrnn.cli.report import report
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
-from charrnn.errors import CharrnnError, EndedEarlyError, ReaderGoneError, SettingsError
+from charrnn.errors import CharrnnError, EndedEarlyError, MissingInputError, ReaderGoneError, SettingsError
 from charrnn.files import writing_failed
 
 app = typer.Typer(
@@ -78,6 +78,7 @@ def door(
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. No traceback ever reaches a user who did not ask for it."""
     try:
+        _check_surroundings()
         return int(app(arguments, standalone_mode=False) or 0)
     except ReaderGoneError:
         drop_stdout()
@@ -97,12 +98,34 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            return _fail(spoken_error(_OUT_OF_MEMORY), _OUT_OF_MEMORY.exit_code)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return _bug(arguments)
         full = writing_failed(Path("standard output"), error)  # help and version: all else is written by ResultStream
         return _fail(spoken_error(full), full.exit_code)
     except Exception as error:
-        return _fail(spoken_error(_OUT_OF_MEMORY), 2) if _is_out_of_memory(error) else _bug(arguments)
+        spent = _memory_spent(error)
+        return _bug(arguments) if spent is None else _fail(spoken_error(spent), spent.exit_code)
+
+
+def _check_surroundings() -> None:
+    """Refuse to run where libraries would fail, each in its own way: nowhere, or with settings that they cannot use."""
+    from charrnn.model.cores import POOLS, threads_can_start
+
+    if not threads_can_start():
+        os.environ.update(dict.fromkeys(POOLS, "1"))
+        say("no more threads may be started here (see ulimit -u): computing on one core")
+    if any(name.startswith("TQDM_") for name in os.environ):
+        try:
+            import tqdm  # noqa: F401 - it reads its variables when it is loaded
+        except (ValueError, TypeError) as error:
+            raise SettingsError("a variable TQDM_... cannot be used", str(error), "correct it or unset it") from error
+    try:
+        Path.cwd()
+    except OSError as error:
+        why = "it has been deleted" if isinstance(error, FileNotFoundError) else (error.strerror or "").lower()
+        raise MissingInputError("cannot read the working folder", why, "change to another one") from error
 
 
 _OUT_OF_MEMORY = SettingsError(
@@ -110,10 +133,18 @@ _OUT_OF_MEMORY = SettingsError(
 )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; torch says so in words only, in a plain RuntimeError."""
+def _memory_spent(error: Exception) -> CharrnnError | None:
+    """What to say where memory ran out; torch and the loader of libraries say so in words only."""
+    if isinstance(error, ImportError) and any(words in str(error) for words in _NOT_LOADED):
+        return SettingsError("out of memory", f"a library cannot be loaded: {error}", "raise the limit (see ulimit -v)")
     words = ("DefaultCPUAllocator", "out of memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return SettingsError("no more threads may be started", "", "raise the limit (see ulimit -u)")
+    full = isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+    return _OUT_OF_MEMORY if full else None
+
+
+_NOT_LOADED = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
 
 
 def _fail(message: str, code: int) -> int:

@@ -34,6 +34,13 @@ def on_terminal() -> bool:
     return False
 
 
+def typed() -> bool:
+    """Whether what standard input gives is typed by a person."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return sys.stdin.isatty()
+    return False
+
+
 def with_bar(parts: Iterable["Scored"], symbols: int) -> Iterator["Scored"]:
     """The same parts; on a terminal a bar shows, until the last, how many of `symbols` have passed."""
     from tqdm import tqdm

@@ -3,12 +3,15 @@
 The groups are Typer's help panels; here they are written without rich, which would double the time that --help takes.
 """
 
+import os
 import re
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from charrnn.cli.options import PLACES, at_home
+from charrnn.cli.console import say, typed
+from charrnn.cli.options import PLACES, READ, at_home
+from charrnn.text.places import STDIN
 
 OTHER = "Other"  # what belongs to every command
 VALUES = {"<int>": "N", "<int range>": "N", "<float>": "X", "<str>": "NAME", "<path>": "FOLDER"}  # unless it says so
@@ -43,12 +46,17 @@ def written(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help shows its options in groups, and in whose places ~ is a home."""
+    """Options in groups in its help; in its places ~ is a home, and that says what it waits for."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Write out the home in every argument that names a place."""
+        """Write out the home in every argument that names a place; say so where a person is waited for."""
         rest = super().parse_args(ctx, args)
         ctx.params |= {name: at_home(value) for name, value in ctx.params.items() if name in PLACES}
+        read = [*ctx.meta.get("texts", [])]
+        for name in READ:
+            read += value if isinstance(value := ctx.params.get(name), list) else [value]
+        if STDIN in read and typed():
+            say(f"waiting for standard input: {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'} ends it")
         return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -30,6 +30,9 @@ PLACES = frozenset(
 )
 
 
+READ = frozenset({"corpus", "validation", "test", "text", "prompt_file", "prompts", "adapt_to"})  # of them, as texts
+
+
 def at_home(value: Any) -> Any:
     """A place, or several, with ~ at the beginning written out: a shell leaves it alone in --flag=~/place."""
     if isinstance(value, list | tuple):

@@ -46,7 +46,7 @@ class Subject:
         self.model, self.places, self.split, self.cache = model, places, split, cache
         self.asked = {key: asked[key] for key in ("encoding", "field", "target")}
         self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
-        self.told = False
+        self.told, self.skips = False, asked["unknown"] == "skip"
 
     def pieces(self) -> "Iterator[str | bytes | Ids]":
         """The text, piece by piece; says, once, what a user should know of its reading."""
@@ -69,10 +69,22 @@ class Subject:
         ):  # of one text: what ends a row is a newline
             next(pieces)
             pieces = (piece.replace(END, "\n") for piece in pieces if isinstance(piece, str))
-        yield from pieces
+        for piece in pieces:
+            if self.skips and isinstance(piece, str) and not any(notices):
+                notices += self.spelled(piece)
+            yield piece
         for notice in notices if not self.told else []:
             say(spoken(notice))
         self.told = True
+
+    def spelled(self, piece: str) -> list[str]:
+        """What to say of accented letters that the model knows in another spelling; empty before there are any."""
+        from charrnn.text.characters import respelled
+
+        if respelled(piece, self.model.vocabulary.count_unknown) == piece:
+            return []
+        what = "its accented letters are composed or decomposed (NFC, NFD) otherwise than those of the model's text"
+        return [f"{what}: `unknown=replace` reads them as the model does"]
 
     def check(self, source: "Source") -> None:
         """Refuse records that the model has not learnt to read."""

@@ -7,10 +7,32 @@ outnumber it spend their slice waiting for each other. Control groups say so in 
 import contextlib
 import math
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+POOLS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")  # what libraries ask when they are loaded
+_TRIED = 16  # threads; more would be felt at every start
 ROOT, MINE = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def threads_can_start() -> bool:
+    """Whether this process may start as many threads as libraries will, which fail badly where it may not.
+
+    OpenBLAS, for one, sends its process a SIGINT.
+    """
+    gate, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(min(_TRIED, os.cpu_count() or 1)):
+            started.append(threading.Thread(target=gate.wait, daemon=True))
+            started[-1].start()
+    except RuntimeError:
+        return False
+    finally:
+        gate.set()
+    for thread in started:
+        thread.join()
+    return True
 
 
 def usable_cores(threads: int) -> tuple[int, str]:

@@ -8,7 +8,8 @@ from collections import Counter
 
 import numpy as np
 
-from charrnn.text.vocabulary import CONTROLS, Vocabulary, code_points
+from charrnn.text.characters import code_points
+from charrnn.text.vocabulary import CONTROLS, Vocabulary
 from charrnn.text.words import words
 
 MOST_WORDS = 8_192  # in a vocabulary whose --min-count was left to the program

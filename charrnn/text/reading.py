@@ -22,7 +22,7 @@ from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
 from charrnn.text.packed import COMPRESSED, unpacked
 from charrnn.text.pipes import as_it_comes
 from charrnn.text.places import STDIN, is_folder, places
-from charrnn.text.records import LINES, Records
+from charrnn.text.records import LINES, UNDIVIDED, Records
 from charrnn.text.vocabulary import END
 
 PIECE = 1 << 18  # bytes; what is made of a piece then stays in a processor's cache
@@ -64,7 +64,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
         what = "`newlines=lf` needs" if source.records is None else "records need"
         raise SettingsError(f"{what} characters", "raw bytes are read as they are", "leave `unit=byte` out")
-    told, tables = list[str](), source.records is not None and not source.records.are_in("")
+    told, read, tables = list[str](), 0, source.records is not None and not source.records.are_in("")
     if source.records is not None:
         yield END
     for argument in source.arguments:
@@ -80,7 +80,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
                     passed.append((name, error))
                     continue
             yield from pieces if source.records is None else source.records.marked(name, pieces, said)
-            found += 1
+            found, read = found + 1, read + 1
             told += said
         if passed:
             what = f"passed over {_files(len(passed))} in {argument} that are not {source.decoding.encoding} text"
@@ -90,7 +90,10 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
             raise DataError(f"no text in {argument}", why, "check `glob`, `exclude` and `encoding`")
     if marked := told.count(MARKED):
         told.append(f"dropped the byte order mark of {_files(marked)}")
-    notices += [notice for notice in told if notice != MARKED]
+    if read and told.count(UNDIVIDED) == read and source.records is not None:
+        whole = "the text is one record" if read == 1 else f"each of {_files(read)} is one record"
+        told.append(f"the separator {source.records.separator!r} does not occur: {whole}")
+    notices += [notice for notice in told if notice not in (MARKED, UNDIVIDED)]
 
 
 def _text_of(name: str, source: Source, notices: list[str], *, advise: bool) -> Iterator[str | bytes]:

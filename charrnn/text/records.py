@@ -12,6 +12,7 @@ from charrnn.errors import DataError, SettingsError
 from charrnn.text.vocabulary import ANSWER, CONTROLS, END
 
 SEPARATORS = {"lines": "\n", "blank-line": "\n\n", "files": ""}
+UNDIVIDED = "a file that is one record"  # a notice that is counted, not shown one by one
 LINES = (SEPARATORS["lines"], SEPARATORS["blank-line"])
 
 
@@ -45,6 +46,8 @@ class Records:
             last = (last + held[-1])[-overlap:] if overlap else ""
             if not piece:
                 yield piece
+        if not number and self.separator not in ("", SEPARATORS["lines"]) and notices is not None:
+            notices.append(UNDIVIDED)
         yield self._joined(name, ["".join(held)], number)
 
     def are_in(self, name: str) -> bool:

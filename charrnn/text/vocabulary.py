@@ -8,7 +8,6 @@ The byte unit knows all 256 bytes, so it never fails; a word that is no symbol i
 import hashlib
 import json
 import math
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DataError
+from charrnn.text.characters import as_text, code_points, relatives, respelled, whole_letters
 from charrnn.text.layout import CONTINUOUS, Independent, Layout
 from charrnn.text.layout import Ids as Ids
 from charrnn.text.words import whole_words, words
@@ -28,6 +28,7 @@ CONTROLS = frozenset({END, ANSWER})
 _CHARACTERS = 0x110000 - 2048  # code points without surrogates
 _NONE = 255  # in a table of bytes: no symbol
 _LISTED = 5  # unknown characters named in one message
+_SPELLED = "its accented letters are spelled otherwise (composed or decomposed)"
 
 
 class UnknownSymbolError(DataError):
@@ -135,7 +136,7 @@ class Vocabulary:
         if self.unit == "byte":
             data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
             return np.frombuffer(data, dtype=np.uint8).astype(np.uint32)
-        text = _text(content, name)
+        text = as_text(content, name)
         if self.unit == "word":
             return self._spelled(text)
         return self._table.take(code_points(text), mode="clip")
@@ -143,9 +144,9 @@ class Vocabulary:
     def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text", start: int = 0) -> Ids:
         """Encode `content`, which stands at `start` of the text `name`; `unknown` is `error`, `skip` or `replace`.
 
-        `replace` writes a symbol's nearest known relative (its Unicode decomposition: é becomes e), else a space,
-        else leaves it out, as it does accents that stand by themselves. A vocabulary that folds writes every unknown
-        symbol as its last, whatever was asked for.
+        `replace` reads accented letters in the spelling that is known (see `characters.py`). What is still unknown it
+        writes as its nearest relative (its Unicode decomposition: é becomes e), else as a space, else leaves it out,
+        as it does accents that stand by themselves. A vocabulary that folds writes every unknown symbol as its last.
 
         Raises:
             UnknownSymbolError: with `error`, naming the characters and their positions (counted from 0).
@@ -161,9 +162,12 @@ class Vocabulary:
         if self.folds:
             ids[missing] = len(self.symbols)
         elif len(missing):
-            text, places = _text(content, name), self._where(ids)[missing]
+            text, places = as_text(content, name), self._where(ids)[missing]
+            other = respelled(text, self.count_unknown)
             if unknown == "error":
-                raise self._unknown(text, places, name, start)
+                raise self._unknown(text, places, name, start, _SPELLED if other != text else "")
+            if unknown == "replace" and other != text:
+                return self.encode(other, unknown=unknown, name=name)
             if unknown == "replace":
                 ids[missing] = [self._relative(text[place]) for place in places]
         return np.asarray(ids[ids != UNKNOWN].astype(self.dtype))
@@ -177,13 +181,16 @@ class Vocabulary:
     ) -> Iterator[Ids]:
         """The ids of a text that comes in pieces; how many symbols were unknown is added to `missing`."""
         start = 0
-        coming: Iterable[str | bytes | Ids] = whole_words(pieces) if self.unit == "word" else pieces
+        coming: Iterable[str | bytes | Ids] = whole_letters(pieces) if unknown == "replace" else pieces
+        coming = whole_words(coming) if self.unit == "word" else coming
         for piece in coming:
             if not isinstance(piece, (str, bytes)):
                 yield piece
                 continue
+            if unknown == "replace" and isinstance(piece, str):
+                piece = respelled(piece, self.count_unknown)
             if missing is not None:
-                missing[0] += int((self.lookup(piece) == UNKNOWN).sum())
+                missing[0] += self.count_unknown(piece)
             yield self.encode(piece, unknown=unknown, name=name, start=start)
             start += len(piece)
 
@@ -210,6 +217,10 @@ class Vocabulary:
                 ids.extend(places.get(character, int(UNKNOWN)) for character in word)
         return np.array(ids, dtype=np.uint32)
 
+    def count_unknown(self, content: str | bytes) -> int:
+        """How many symbols of `content` there is no id for."""
+        return int((self.lookup(content) == UNKNOWN).sum())
+
     def _where(self, ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
         """The place in its text of every id of a lookup."""
         if self.unit != "word":
@@ -218,32 +229,16 @@ class Vocabulary:
         return np.asarray(np.cumsum(widths) - widths)
 
     def _relative(self, character: str) -> np.uint32:
-        otherwise = "" if unicodedata.combining(character) else " "
-        for candidate in unicodedata.normalize("NFKD", character) + otherwise:
+        for candidate in relatives(character):
             known = self._table[min(ord(candidate), len(self._table) - 1)]
             if known != UNKNOWN:
                 return np.uint32(known)
         return UNKNOWN
 
-    def _unknown(self, text: str, places: npt.NDArray[np.int64], name: str, start: int) -> UnknownSymbolError:
+    def _unknown(self, text: str, places: npt.NDArray[np.int64], name: str, start: int, why: str) -> UnknownSymbolError:
         listed = ", ".join(f"U+{ord(text[place]):04X} at {start + place}" for place in places[:_LISTED].tolist())
         more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
         what = f"{name} has characters that the model does not know: {listed}{more}"
         return UnknownSymbolError(
-            what, "", "use `unknown=skip` to leave them out", "use `unknown=replace` to take the nearest known ones"
+            what, why, "use `unknown=skip` to leave them out", "use `unknown=replace` to take the nearest known ones"
         )
-
-
-def code_points(text: str) -> npt.NDArray[np.uint32]:
-    """The code points of `text`."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
-def _text(content: str | bytes, name: str) -> str:
-    if isinstance(content, str):
-        return content
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        what = f"byte 0x{content[error.start]:02x} at offset {error.start} of {name} is not UTF-8"
-        raise DataError(what, error.reason, "convert the text to UTF-8") from error

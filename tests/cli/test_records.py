@@ -203,3 +203,22 @@ def test_rare_characters_are_one_symbol_that_is_never_written(charrnn, tmp_path)
     score = json.loads(ran(charrnn, "evaluate", facts["model"], "-", "--json", cwd=tmp_path, stdin="abéab".encode()))
     assert (score["characters"], score["unknown"]) == (5, 1)
     assert score["nats_per_char"] * 5 > 13.9, "which of all characters it is costs ln 1,112,062"
+
+
+def test_a_separator_that_does_not_occur_is_said(charrnn, tmp_path):
+    """Once, of all files; not where one of them has it, nor of the kinds that every text has."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text("the quick brown fox\n" * 9)
+    (tmp_path / "c.txt").write_text("one|two|three\n" * 9)
+    short = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--precision", "float32"]
+    line = ["train", "a.txt", "b.txt", *short, "--steps", "1"]
+    for more, said in (
+        (["--record-separator", "|"], b"separator '|' does not occur: each of 2 files is one record"),
+        (["--records", "blank-line"], b"does not occur"),
+        (["--records", "lines"], None),
+        (["--records", "files"], None),
+        (["c.txt", "--record-separator", "|"], None),
+    ):
+        done = charrnn(*line, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (said or b"does not occur") in done.stderr if said else b"does not occur" not in done.stderr

@@ -491,3 +491,58 @@ def test_of_two_trainers_started_at_once_one_trains_and_the_other_is_told_that_i
 def test_of_two_new_runs_of_one_name_one_trains_and_the_other_is_refused(tmp_path):
     found = race(tmp_path, 2)
     assert [ends for ends in found if ends[0] not in (73, 75) or ends[1] != 128 + signal.SIGTERM] == []
+
+
+# What a person or a system does around a command ---------------------------------------------------------------------
+
+
+def test_a_working_folder_that_was_deleted_is_said_in_one_line(trained, tmp_path):
+    """Whatever is asked for; libraries would end there in words of their own."""
+    place = trained / "checkpoints" / "verses"
+    for line in (["sample", place, "-n", "3"], ["train", trained / "verses.txt"], ["evaluate", place], ["--version"]):
+        (tmp_path / "gone").mkdir()
+        done = shell('rmdir "$PWD" && exec "$0" "$@"', *line, cwd=tmp_path / "gone")
+        in_one_line(done, 66)
+        assert b"working folder; it has been deleted" in done.stderr
+
+
+def test_variables_of_libraries_that_cannot_be_used_are_said(charrnn, trained):
+    for line in (["train", "verses.txt", *TINY, "--steps", "1"], ["evaluate", "verses"]):
+        done = charrnn(*line, cwd=trained, env={"TQDM_MININTERVAL": "abc"}, fresh=True)
+        in_one_line(done, 2)
+        assert b"TQDM_" in done.stderr
+
+
+@pytest.mark.parametrize("limit", ["300000", "500000", "700000"])
+def test_an_address_space_that_is_too_small_is_no_bug(trained, limit):
+    """Kilobytes; some machines need less than others, and where it is enough it works."""
+    line = ["train", "verses.txt", *TINY, "--steps", "1", "--name", f"small-{limit}", "--dry-run"]
+    done = shell(f'ulimit -v {limit}; exec "$0" "$@"', *line, cwd=trained)
+    assert done.returncode in (0, 1, 2), done.stderr
+    assert b"bug" not in done.stderr
+    if done.returncode == 2:
+        assert b"out of memory" in done.stderr
+
+
+def test_where_no_more_threads_may_be_started_one_is_enough(trained):
+    """As under ulimit -u, which a superuser cannot feel."""
+    refused = 'def start(self):\n    raise RuntimeError("can\'t start new thread")\n'
+    code = f"import sys, threading\n{refused}threading.Thread.start = start\nfrom charrnn.cli.app import run\n"
+    code += "code = run(sys.argv[1:])\nimport os\nassert os.environ['OPENBLAS_NUM_THREADS'] == '1'\nsys.exit(code)"
+    line = [sys.executable, "-c", code, "sample", "verses", "-n", "3", "--seed", "1"]
+    done = subprocess.run(line, cwd=trained, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stdout)) == (0, 3)
+    assert done.stderr.startswith(b"no more threads may be started here")
+
+
+def test_a_person_is_told_that_standard_input_is_waited_for(trained):
+    master, slave = pty.openpty()
+    command = [COMMAND, "evaluate", "verses", "-"]
+    with subprocess.Popen(command, cwd=trained, stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr.readline() == b"waiting for standard input: Ctrl-D ends it\n"
+        os.write(master, b"Shall I\n\x04")
+        out, _ = process.communicate(timeout=60)
+    os.close(master), os.close(slave)
+    assert b"counted" in out
+    quiet = subprocess.run(command, cwd=trained, input=b"Shall I\n", capture_output=True, timeout=60, check=True)
+    assert quiet.stderr == b""

@@ -1,0 +1,73 @@
+"""Text as characters: their code points, and the two spellings of accented letters.
+
+An é is one character, or the letter e and an accent. Composed (NFC) and decomposed (NFD; Unicode's UAX 15) are the same
+text to whoever reads it, and different symbols to a model that learnt one of them.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from charrnn.errors import DataError
+
+Other = TypeVar("Other")
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    """The code points of `text`."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def as_text(content: str | bytes, name: str) -> str:
+    """The characters of a text called `name`.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    if isinstance(content, str):
+        return content
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{content[error.start]:02x} at offset {error.start} of {name} is not UTF-8"
+        raise DataError(what, error.reason, "convert the text to UTF-8") from error
+
+
+def respelled(text: str, unknown: Callable[[str], int]) -> str:
+    """`text` as it is, composed or decomposed: what has the fewest symbols that are `unknown`."""
+    if text.isascii() or not unknown(text):
+        return text
+    return min((text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))), key=unknown)
+
+
+def whole_letters(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
+    """The same text in pieces that do not begin with accents; what is not text passes as it is."""
+    kept = ""
+    for piece in pieces:
+        if not isinstance(piece, str):
+            yield piece
+            continue
+        kept += piece
+        place = _last_letter(kept) if piece else len(kept)
+        yield kept[:place]
+        kept = kept[place:]
+    if kept:
+        yield kept
+
+
+def _last_letter(text: str) -> int:
+    """Where the last letter begins that an accent may follow; a text of accents alone may go on, too."""
+    place = len(text) - 1
+    while place > 0 and unicodedata.combining(text[place]):
+        place -= 1
+    return max(place, 0)
+
+
+def relatives(character: str) -> Iterator[str]:
+    """What may stand for a character: what it decomposes into, then a space; nothing for an accent by itself."""
+    yield from unicodedata.normalize("NFKD", character)
+    if not unicodedata.combining(character):
+        yield " "
