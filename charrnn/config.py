@@ -108,6 +108,9 @@ class OptimisationConfig(BaseModel):
 
     steps: Positive
     learning_rate: Finite
+    distill_from: list[str] = []  # models whose distributions are learnt, too
+    distill_weight: Share = 0.5  # of them, beside the text itself
+    teachers: str | None = None  # SHA-256 over these models
     legs: list[Positive] = []  # steps at which the run was complete, and was made longer
     warmup: Annotated[int, Field(ge=0)]
     weight_drop: Share  # of the recurrent weights

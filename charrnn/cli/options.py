@@ -25,7 +25,7 @@ def flag(group: str, name: str, help_text: str, *more: str, default: str = "", *
 PLACES = frozenset(
     {
         *("corpus", "init_from", "config", "validation", "test", "cache", "checkpoints", "model", "text", "texts"),
-        *("prompt_file", "prompts", "adapt_to", "run", "runs", "output", "svg"),
+        *("distill_from", "prompt_file", "prompts", "adapt_to", "run", "runs", "output", "svg"),
     }
 )
 

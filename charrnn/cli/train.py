@@ -66,6 +66,8 @@ def train(
     learning_rate: o.LearningRate = None,
     warmup: o.Warmup = None,
     weight_decay: o.WeightDecay = None,
+    distill_from: o.DistillFrom = None,
+    distill_weight: o.DistillWeight = None,
     clip: o.Clip = None,
     ema: o.Ema = None,
     seed: o.Seed = None,

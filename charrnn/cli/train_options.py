@@ -122,6 +122,19 @@ LearningRate = Annotated[
     float | None, optimisation("--learning-rate", "Peak of the warm-up and cosine schedule.", default="auto")
 ]
 Warmup = Annotated[int | None, optimisation("--warmup", "Steps up to the peak.", default="a tenth of all, at most 100")]
+DistillFrom = Annotated[
+    list[str] | None,
+    optimisation(
+        "--distill-from",
+        "A model whose predictions are learnt, too; may be repeated, for the mean of several.",
+        metavar="MODEL",
+        autocompletion=complete_model,
+    ),
+]
+DistillWeight = Annotated[
+    float | None,
+    optimisation("--distill-weight", "Of these predictions, beside the text itself.", default="0.5"),
+]
 Clip = Annotated[float | None, optimisation("--clip", "Largest global gradient norm.", default="1")]
 Ema = Annotated[float | None, optimisation("--ema", "Decay of the moving average of the weights.", default="0.998")]
 Seed = Annotated[int | None, optimisation("--seed", "Random seed.", default="0")]

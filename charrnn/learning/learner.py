@@ -23,6 +23,7 @@ from charrnn.learning.dropout import UNITS, WEIGHTS, mask_on
 from charrnn.learning.optimizer import AdamW, update_average
 from charrnn.learning.passes import CapturedPass, PlainPass, why_plain
 from charrnn.learning.schedule import dropout_share, learning_rate
+from charrnn.learning.teachers import Expected
 from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN, Masks, NetworkState
 from charrnn.text.lanes import Window
@@ -34,8 +35,9 @@ _IGNORED = -100  # a target that is not counted, as cross_entropy has it
 class Learner:
     """A network in training. `average` is the network that is evaluated, sampled and shared."""
 
-    def __init__(self, config: RunConfig, symbols: int, group: Group = ALONE) -> None:
+    def __init__(self, config: RunConfig, symbols: int, group: Group = ALONE, expected: Expected | None = None) -> None:
         self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
+        self.expected = expected  # of teachers
         self.group = group
         self.share = self.group.share(config.batch_size)
         self.begin()
@@ -75,8 +77,7 @@ class Learner:
         """
         lanes = window.inputs.shape[1]
         share = self.group.share(lanes)
-        targets = window.targets if window.counted is None else np.where(window.counted, window.targets, _IGNORED)
-        inputs, wanted = (self._to_device(ids[:, share]) for ids in (window.inputs, targets))
+        inputs, wanted = (self._to_device(ids[:, share]) for ids in (window.inputs, self._wanted(window)))
         if window.fresh.all():
             self.state = self.network.initial_state(share.stop - share.start)
         elif window.fresh.any():
@@ -95,6 +96,12 @@ class Learner:
             self.state = self.network.initial_state(self.share.stop - self.share.start)
         return self.group.mean(loss), norm
 
+    def _wanted(self, window: Window) -> npt.NDArray[Any]:
+        """The targets (T, B); of a run that has teachers a distribution for each, (T, B, V)."""
+        if self.expected is not None:
+            return self.expected.targets(window, self.symbols).numpy()
+        return window.targets if window.counted is None else np.where(window.counted, window.targets, _IGNORED)
+
     def _forward(
         self, inputs: Tensor, wanted: Tensor, state: NetworkState, masks: Sequence[Masks], each: float | None = None
     ) -> tuple[Tensor, NetworkState]:
@@ -102,7 +109,7 @@ class Learner:
         precision = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=precision, cache_enabled=False):
             logits, state = self.replica(inputs, state, masks)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="sum" if each else "mean")
+        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(0, 1), reduction="sum" if each else "mean")
         return (loss * each if each else loss), state
 
     def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:

@@ -17,6 +17,7 @@ from charrnn.errors import SettingsError
 from charrnn.evaluation.held_out import SHORTEST, reading
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
+from charrnn.learning.teachers import Expected
 from charrnn.learning.watch import validate
 from charrnn.planning.settings import DEFAULT_SECONDS, Choices
 from charrnn.runs.progress import Progress
@@ -48,9 +49,9 @@ class Leg:
     cost: Cost | None  # measured for it
 
 
-def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE) -> Cost:
+def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: Expected | None = None) -> Cost:
     """Make a few throw-away steps and a short evaluation; what rank 0 saw counts."""
-    learner = Learner(config, len(corpus.vocabulary), group)
+    learner = Learner(config, len(corpus.vocabulary), group, expected)
     windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
     began = time.monotonic()

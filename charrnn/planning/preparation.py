@@ -15,8 +15,9 @@ from charrnn.config import RunConfig, Wish, parameter_shapes
 from charrnn.errors import DataError, SettingsError
 from charrnn.evaluation.baselines import COUNTED_SYMBOLS
 from charrnn.learning.distributed import ALONE, Group
+from charrnn.learning.teachers import Expected
 from charrnn.model.machine import check_precision, peak_memory, set_up_process
-from charrnn.planning import plan
+from charrnn.planning import plan, teaching
 from charrnn.planning.settings import HEAVY, Choices, choose_settings
 from charrnn.planning.transfer import adopt_network
 from charrnn.runs.checkpoint import Checkpoint, read_checkpoint
@@ -56,6 +57,7 @@ class Preparation:
     cost: plan.Cost | None
     notices: list[str]
     source: Checkpoint | None = None  # whose weights to start from
+    expected: Expected | None = None  # of the models that it learns from
     measured_memory: int | None = 0  # bytes, after the throw-away steps; None where the system does not say
 
     @property
@@ -103,13 +105,18 @@ def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) ->
     set_up_process(choices.values["threads"])
     cell = choices.values.get("cell", RunConfig.model_fields["cell"].default)
     group.each(lambda: check_precision(choices.values["device"], choices.values["precision"], cell))
+    given = wish.get("distill_from") or []
+    paths = group.first(lambda: teaching.found(given, request.checkpoints))
+    choices.values |= {"distill_from": paths, "teachers": teaching.fingerprint(paths) if paths else None}
     cost, needed = None, plan.needs_measuring(wish)
+    unplanned = {"steps": 10**6, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
+    tried = RunConfig.model_validate(choices.values | unplanned)
+    expected = group.each(lambda: teaching.asked(tried, corpus, request.cache, request.tell))
     if needed or measure:
-        unplanned = {"steps": 10**6, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
-        cost = plan.measure(RunConfig.model_validate(choices.values | unplanned), corpus, group)
+        cost = plan.measure(tried, corpus, group, expected)
     left = (wish.get("time") or 0.0) - (time.monotonic() - request.began)
     config = group.first(lambda: plan.complete(choices, wish, corpus, cost if needed else None, left))
-    prepared = Preparation(corpus, choices, config, cost, notices, source, peak_memory())
+    prepared = Preparation(corpus, choices, config, cost, notices, source, expected, peak_memory())
     if prepared.parameters > HEAVY * len(corpus.train):
         each = prepared.parameters // len(corpus.train)
         what = f"warning: {each:,} weights for each of the {len(corpus.train):,} symbols of the training set"

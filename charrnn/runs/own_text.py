@@ -14,6 +14,7 @@ from charrnn.config import RunConfig
 from charrnn.config_file import CONFIG, read_config_file
 from charrnn.errors import CharrnnError, DataError, MissingInputError
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.folder import BEST
 from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
 from charrnn.text.places import STDIN
 from charrnn.text.reading import Source, check_files
@@ -25,8 +26,14 @@ CORPORA = "corpora"
 
 
 def nameless(config: RunConfig) -> RunConfig:
-    """`config` with its texts called by their names: for what is given away."""
-    return config.model_copy(update=_renamed(texts_of(config.model_dump()), _name))
+    """`config` with its texts and the models that it learnt from called by their names: for what is given away."""
+    models = [Path(path).parent.name if Path(path).name == BEST else _name(path) for path in config.distill_from]
+    return config.model_copy(update=_renamed(texts_of(config.model_dump()), _name) | {"distill_from": models})
+
+
+def places_of(config: RunConfig) -> set[str]:
+    """The settings of a run that say where something lies, which a fingerprint tells."""
+    return {*texts_of(config.model_dump()), *(["distill_from"] if config.distill_from else [])}
 
 
 def texts_of(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Window:
     inputs: npt.NDArray[np.int64]  # (T, B)
     targets: npt.NDArray[np.int64]  # (T, B)
     fresh: npt.NDArray[np.bool_]  # (B,)
+    places: npt.NDArray[np.int64]  # (T, B): where the targets stand
     counted: npt.NDArray[np.bool_] | None = None  # None: all
 
 
@@ -67,7 +68,7 @@ class Lanes:
         lane_starts = self.offset(epoch) + np.arange(self.batch_size) * self.windows * self.seq_length
         places = np.arange(self.seq_length + 1)[:, None] + (lane_starts + index * self.seq_length)[None, :]
         block = self.ids[places].astype(np.int64)  # (T + 1, B)
-        return Window(block[:-1], block[1:], np.full(self.batch_size, index == 0))
+        return Window(block[:-1], block[1:], np.full(self.batch_size, index == 0), places[1:])
 
 
 def fit(symbols: int, batch_size: int, seq_length: int, shares: int = 1) -> tuple[int, int]:

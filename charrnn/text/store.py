@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from filelock import lock_descriptor
 
 from charrnn.errors import DataError
@@ -32,9 +33,11 @@ _ELSEWHERE = "name another folder for it with `cache`"
 
 
 def stored(
-    folder: Path, key: str, dtype: type[np.unsignedinteger], count: int, pieces: Callable[[], Iterable[bytes]]
-) -> Ids:
-    """The ids called `key`, mapped; made from `pieces` where they are not there whole. One process makes, others wait.
+    folder: Path, key: str, dtype: npt.DTypeLike, count: int, pieces: Callable[[], Iterable[bytes]]
+) -> npt.NDArray[Any]:
+    """The ids (or other rows) called `key`, mapped; made from `pieces` where they are not there whole.
+
+    One process makes them, others wait.
 
     Raises:
         OutputError, StorageError: the cache cannot be written; what was written is there for another attempt.

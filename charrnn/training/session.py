@@ -21,7 +21,7 @@ from charrnn.errors import SettingsError
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
 from charrnn.model.machine import check_precision, computes, set_up_process, usable_device
-from charrnn.planning import plan
+from charrnn.planning import plan, teaching
 from charrnn.planning.preparation import Preparation, Request, count_parameters, prepare, stem
 from charrnn.planning.settings import absolute_texts
 from charrnn.planning.transfer import adapted_weights
@@ -29,7 +29,7 @@ from charrnn.runs import tensorboard
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.events import Event, Listener, Notice, Started
 from charrnn.runs.folder import BEST, Run, claimed, run_folder
-from charrnn.runs.own_text import own_text, texts_of
+from charrnn.runs.own_text import own_text, places_of, texts_of
 from charrnn.runs.progress import Progress
 from charrnn.runs.record import Reached, RunRecord
 from charrnn.text.corpus import Corpus
@@ -69,7 +69,7 @@ def opened(request: Request, emit: Listener, interruption: Interruption, group: 
 def start(p: Preparation, run: Run, request: Request, emit: Listener, interruption: Interruption, group: Group) -> Loop:
     """The loop of a new run in its (owned) folder."""
     config, corpus = p.config, p.corpus
-    learner, weights = Learner(config, len(corpus.vocabulary), group), None
+    learner, weights = Learner(config, len(corpus.vocabulary), group, p.expected), None
     if p.source:
         weights, kept = adapted_weights(p.source, corpus.vocabulary, learner.average_weights())
         learner.begin(weights)
@@ -99,7 +99,7 @@ def resume(
         DataError: the text is not the one that the run learns.
     """
     complete = checkpoint.progress.step >= checkpoint.config.steps
-    config, more = agreed(checkpoint, request.wish, complete=complete)
+    config, more = agreed(checkpoint, request, complete=complete)
     able = group.each(lambda: computes(usable_device(config.device), config.precision, config.cell))
     if group.agree(not able)[0]:  # a job may land anywhere
         config = in_float32(config, request.wish)
@@ -107,10 +107,11 @@ def resume(
     config = config.model_copy(update=group.first(lambda: texts))
     set_up_process(config.threads)
     progress, asked = checkpoint.progress, dict(checkpoint.wish or {})
+    expected = group.each(lambda: teaching.asked(config, corpus, request.cache, request.tell))
     leg = leg_of(request, checkpoint, config, corpus, group) if more else None
     if leg:
         config = group.first(partial(plan.lengthened, config, progress, leg, corpus))
-    learner = Learner(config, len(corpus.vocabulary), group)
+    learner = Learner(config, len(corpus.vocabulary), group, expected)
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)
@@ -167,17 +168,18 @@ def same_text(run: Run, checkpoint: Checkpoint, request: Request) -> tuple[Corpu
     return found, absolute_texts(texts)
 
 
-def agreed(checkpoint: Checkpoint, wish: Wish, *, complete: bool) -> tuple[RunConfig, dict[str, Any]]:
+def agreed(checkpoint: Checkpoint, request: Request, *, complete: bool) -> tuple[RunConfig, dict[str, Any]]:
     """The recorded configuration, with what may change taken from `wish`; everything else must agree.
 
     And the other length that a `complete` run is wished to have.
     """
+    wish = request.wish
     recorded, more = {**checkpoint.config.model_dump(), **(checkpoint.wish or {})}, dict[str, Any]()
     for key, value in wish.values.items():
         if complete and key in LENGTHS and recorded.get(key) != value:
             more[key] = value
             continue
-        moved = key in texts_of(checkpoint.config.model_dump())  # where a text lies now; its fingerprint must agree
+        moved = key in places_of(checkpoint.config)  # where something lies now; its fingerprint must agree
         if key not in MAY_CHANGE and not moved and value != "auto" and recorded.get(key) != value:
             what = f"`{key}={value}` is not what this run was started with ({recorded.get(key)})"
             raise SettingsError(
@@ -188,6 +190,8 @@ def agreed(checkpoint: Checkpoint, wish: Wish, *, complete: bool) -> tuple[RunCo
                 "start a new run from its model with `init_from`",
             )
     changes = {key: wish.values[key] for key in MAY_CHANGE if wish.get(key) not in (None, "auto")}
+    if wish.get("distill_from") and wish.get("distill_from") != recorded["distill_from"]:
+        changes["distill_from"] = teaching.found(wish.get("distill_from"), request.checkpoints)
     return checkpoint.config.model_copy(update=changes), more
 
 

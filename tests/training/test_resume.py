@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -49,14 +50,14 @@ class StopAt(Interruption):
         super().check(*agree)
 
 
-def train(folder, *, poll=None, curves=False, **changes):
-    """One session of the run `r`; returns whether it reached its end."""
+def train(folder, *, poll=None, curves=False, name="r", cache=None, **changes):
+    """One session of the run `name`; returns whether it reached its end."""
     text = folder / "text.txt"
     if not text.exists():
         text.write_text(TEXT)
     wish = Wish()
     wish.add(SETTINGS | {"corpus": [str(text)]} | changes, "flag")
-    request = Request(wish, folder, "r", resume=True, tensorboard=curves)
+    request = Request(wish, folder, name, resume=True, tensorboard=curves, cache=cache)
     interruption = StopAt(poll) if poll else Interruption()
     try:
         with opened(request, lambda event: None, interruption) as loop:
@@ -345,3 +346,21 @@ def test_a_run_that_is_not_complete_is_not_made_longer(tmp_path):
     assert not train(tmp_path, poll=6)
     with pytest.raises(SettingsError, match="make it longer when it is complete"):
         train(tmp_path, **LONGER)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_run_that_learns_from_others_goes_on_as_if_it_had_never_stopped(tmp_path, cached):
+    for seed in (1, 2):
+        assert train(tmp_path, name=f"teacher-{seed}", seed=seed)
+    taught = {"distill_from": ["teacher-1", "teacher-2"], "distill_weight": 0.4}
+    taught |= {"cache": tmp_path / "cached"} if cached else {}
+    assert train(tmp_path, **taught)
+    expected = outcome(tmp_path)
+    shutil.rmtree(tmp_path / "r")
+    for poll in (3, 8):
+        assert not train(tmp_path, poll=poll, **taught)
+    assert train(tmp_path, **taught)
+    assert same(outcome(tmp_path), expected)
+    shutil.rmtree(tmp_path / "r")
+    assert train(tmp_path)
+    assert not same(outcome(tmp_path), expected)

@@ -1,0 +1,98 @@
+"""What other networks expect at every place of a text: distributions to learn from, besides the text itself.
+
+Hinton et al. 2015, "Distilling the Knowledge in a Neural Network". With p the mean of the teachers' distributions, q
+the student's and w the weight of what they teach, the loss at a place whose next symbol is t is
+
+    (1 - w) * -ln q(t) + w * sum over v of p(v) * -ln q(v)
+
+the cross-entropy against w p and, for the rest, t. So p is all that a step needs: it is found once, the state carried
+through the text, and kept in half precision. Of a large alphabet the likeliest symbols are kept; what they leave of p
+goes to t.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from charrnn.evaluation.score import LANES, blocks, surprisals
+from charrnn.evaluation.segments import RUN_UP, segmented
+from charrnn.model.network import CharRNN, NetworkState, TorchReader
+from charrnn.text.lanes import Window
+from charrnn.text.survey import Tell
+from charrnn.text.vocabulary import Ids, Vocabulary
+
+Rows = npt.NDArray[Any]
+WHOLE, LIKELIEST = 256, 64  # symbols of an alphabet that is kept whole; of a larger one so many for each place
+_HELD = 1 << 26  # probabilities in memory while they are found
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The teachers' distributions at every place of a training set: rows of probabilities, and of whose they are."""
+
+    rows: Rows  # (n,): `p` (K,) and, of a large alphabet, `symbols` (K,)
+    weight: float
+
+    def targets(self, window: Window, symbols: int) -> Tensor:
+        """What a network over so many `symbols` learns at the places of `window`: (T, B, V), zeros where none count."""
+        found: Rows = self.rows[window.places]
+        p = torch.from_numpy(found["p"].astype(np.float32)) * self.weight
+        if "symbols" in (found.dtype.names or ()):
+            p = torch.zeros(*p.shape[:2], symbols).scatter_(-1, torch.from_numpy(found["symbols"].astype(np.int64)), p)
+        rest = 1 - p.sum(-1, keepdim=True)
+        p.scatter_add_(-1, torch.from_numpy(window.targets)[..., None], rest)
+        return p if window.counted is None else p * torch.from_numpy(window.counted)[..., None]
+
+
+def row_of(symbols: int) -> np.dtype[Any]:
+    """What is kept of a distribution over so many symbols."""
+    if symbols <= WHOLE:
+        return np.dtype([("p", np.float16, (symbols,))])
+    return np.dtype([("p", np.float16, (LIKELIEST,)), ("symbols", np.uint32, (LIKELIEST,))])
+
+
+def expectations(networks: Sequence[CharRNN], ids: Ids, vocabulary: Vocabulary, tell: Tell) -> Iterator[Rows]:
+    """The rows of a training set, block by block; a place that nothing predicts has none of p."""
+    readers = [Expecting(network) for network in networks]
+    context = 1 if vocabulary.layout.records else RUN_UP
+    size = max(1 << 14, _HELD // len(vocabulary))
+    before, done = ids[:0], 0
+    for block in blocks([ids], size + 1, size, vocabulary.end_id):
+        whole = np.concatenate((before, block))
+        segments = segmented(whole, vocabulary.layout, LANES)
+        mean = np.zeros((len(whole), len(vocabulary)), dtype=np.float32)
+        for reader in readers:
+            one = np.zeros_like(mean)
+            surprisals(reader, whole, segments, side_by_side=LANES, nats=one)
+            mean += one / len(readers)
+            tell(f"teachers: read {done:,} of {len(ids):,} symbols")
+        yield _rows(mean[len(before) :], row_of(len(vocabulary)))
+        before, done = whole[-context:], done + len(block)
+
+
+def _rows(mean: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> Rows:
+    rows = np.zeros(len(mean), dtype=dtype)
+    if "symbols" not in (dtype.names or ()):
+        rows["p"] = mean
+        return rows
+    likeliest = np.argpartition(mean, -LIKELIEST, axis=1)[:, -LIKELIEST:]
+    rows["symbols"], rows["p"] = likeliest, np.take_along_axis(mean, likeliest, axis=1)
+    return rows
+
+
+class Expecting(TorchReader):
+    """A network that says how likely it finds each symbol, in place of how surprised it is by the one that comes."""
+
+    def surprisal(
+        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], NetworkState]:
+        """The distribution at every place, (T, B, V)."""
+        with torch.no_grad():
+            logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
+            found = logits.float().softmax(-1).cpu().numpy()
+        return found, np.zeros(targets.shape, dtype=bool), state
