@@ -32,11 +32,12 @@ MAY_IMPORT = {
     "runs": {*FLOOR_1, "config_file", "text"},
     "scoring_model": FLOOR_3,
     "language_model": {*FLOOR_3, "scoring_model"},
+    "together": {*FLOOR_3, "scoring_model"},
     "learning": {*FLOOR_1, "text", "model", "generation", "evaluation"},
     "report": {*FLOOR_3, "language_model"},
     "planning": {*FLOOR_3, "learning"},
     "training": {*FLOOR_3, "learning", "planning"},
-    "cli": {*FLOOR_5, "training"},
+    "cli": {*FLOOR_5, "training", "together"},
     "charrnn": {"language_model"},  # when it is asked for
     "__main__": {"cli"},
 }

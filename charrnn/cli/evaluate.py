@@ -1,8 +1,6 @@
 """`charrnn evaluate`: score text."""
 
 import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -54,6 +52,7 @@ Baselines = Annotated[
 Adapt = Annotated[
     bool, plain("Score", "--adapt", "Add the score of a network that goes on learning from what it has scored.")
 ]
+Mean = Annotated[bool, plain("Score", "--together", "Score several models as one, by the mean of their probabilities.")]
 PerLine = Annotated[bool, plain("Output", "--per-line", "One JSON object per line (or record) of the text.")]
 PerChar = Annotated[bool, plain("Output", "--per-char", "One JSON object per symbol.")]
 Threshold = Annotated[
@@ -64,9 +63,6 @@ Heatmap = Annotated[
     bool, plain("Output", "--heatmap", "Show the text itself, coloured (or underlined) by the bits it costs.")
 ]
 Json = Annotated[bool, plain("Output", "--json", "One JSON object for each model.")]
-
-
-NOT_DRAWN = ("as_json", "per_line", "per_char", "choices")
 
 
 class ModelsThenTexts(GroupedCommand):
@@ -93,6 +89,7 @@ def evaluate(
     choices: Choices = None,
     baselines: Baselines = False,
     adapt: Adapt = False,
+    together: Mean = False,
     per_line: PerLine = False,
     per_char: PerChar = False,
     threshold: Threshold = None,
@@ -110,6 +107,7 @@ def evaluate(
     charrnn evaluate sonnets poem.txt other.txt --json
     echo "Shall I compare thee" | charrnn evaluate sonnets -
     charrnn evaluate shakespeare marlowe -- disputed.txt
+    charrnn evaluate seed-1 seed-2 seed-3 --together
     charrnn evaluate logs today.log --threshold 4 | jq -r .text
     charrnn evaluate shakespeare letter.txt --heatmap
     charrnn evaluate sonnets play.txt --adapt
@@ -117,51 +115,51 @@ def evaluate(
     """
     from charrnn.cli.console import print_result
     from charrnn.cli.heatmap import beginning, print_heatmap
-    from charrnn.cli.models import open_model
+    from charrnn.cli.models import open_models
     from charrnn.cli.pieces import print_choices, print_pieces
+    from charrnn.cli.refusals import check, check_flags, check_model
     from charrnn.cli.subjects import Subject, rereadable
     from charrnn.cli.tables import comparison, figures, score_table
     from charrnn.evaluation.compare import Blocks
     from charrnn.evaluation.score import summed
 
     names: list[str | None] = [model]
-    if "texts" in ctx.meta:
-        names, text = [model, *(text or [])], ctx.meta["texts"]
+    if together or "texts" in ctx.meta:
+        names, text = [model, *(text or [])], ctx.meta.get("texts")
     by_piece, offered = per_line or per_char or heatmap or threshold is not None, (choices or "").split(",")
-    check(by_piece, threshold, len(names), choices)
-    check_together(by_piece, ctx.params, held_out=len(names) == 1 and not text and split != "train")
+    number = 1 if together else len(names)
+    check(by_piece, threshold, number, choices)
+    check_flags(by_piece, ctx.params, held_out=number == 1 and not text and split != "train")
     found, compared = list[dict[str, Any]](), list[Blocks]()
-    with rereadable(text or [], len(names) * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
-        for each in names:
-            opened = open_model(each, checkpoints, device, corpus)
+    with rereadable(text or [], number * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
+        for opened in open_models(names, together, checkpoints, device, corpus):
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
             check_model(opened, adapt, baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
             elif heatmap:
-                print_heatmap(
-                    subject, opened.scored(subject.pieces() if text else beginning(subject), **how), threshold
-                )
+                shown = subject.pieces() if text else beginning(subject)
+                print_heatmap(subject, opened.scored(shown, **how), threshold)
             elif by_piece:
                 print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
             else:
                 compared.append(Blocks(opened.vocabulary))
                 parts = opened.scored(subject.pieces(), **how)
-                parts = compared[-1].over(parts) if len(names) > 1 else parts
+                parts = compared[-1].over(parts) if number > 1 else parts
                 score = figures(whole := summed(opened.vocabulary, parts, subject.name))
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
                 score |= adapted(opened, subject, unknown, whole.symbols) if adapt else {}
                 score |= without_network(subject) if baselines else {}
                 found.append(score | {"model": str(opened.path), "text": subject.name})
+    differing = differences(found, compared) if len(found) > 1 else []
     if not found:
         return
-    differing = differences(found, compared) if len(found) > 1 else []
     if as_json:
         print_result("\n".join(map(json.dumps, found)))
         return
-    how_read = reading(opened, window, found[0]["characters"])
-    print_result(score_table(found[0], how_read) if len(found) == 1 else comparison(found, differing))
+    how = reading(opened, window, found[0]["characters"])
+    print_result(score_table(found[0], how) if len(found) == 1 else comparison(found, differing))
 
 
 def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
@@ -212,38 +210,3 @@ def without_network(subject: "Subject") -> dict[str, dict[str, float]]:
 
     corpus = subject.corpus
     return {"baselines": baselines(corpus.train, corpus.part(subject.split), corpus.vocabulary)}
-
-
-def check(by_piece: bool, threshold: float | None, models: int, choices: str | None) -> None:
-    """Refuse what cannot be shown."""
-    from charrnn.errors import SettingsError
-
-    if by_piece and models > 1:
-        raise SettingsError("--per-line, --per-char, --threshold and --heatmap show one model", "", "name one MODEL")
-    if threshold is not None and not math.isfinite(threshold):
-        raise SettingsError(f"--threshold cannot be {threshold}", "", "give a number of bits")
-    if choices is not None and ("," not in choices or not all(choices.split(","))):
-        raise SettingsError(f"--choices cannot be {choices!r}", "", "give at least two texts, as in yes,no")
-
-
-def check_together(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> None:
-    """Refuse flags that cannot be used together."""
-    from charrnn.errors import SettingsError
-
-    others = [f"--{key.removeprefix('as_').replace('_', '-')}" for key in NOT_DRAWN if asked[key]]
-    if asked["heatmap"] and others:
-        raise SettingsError(f"--heatmap shows the text itself, not {others[0]}", "", "leave one of them out")
-    if asked["adapt"] and (by_piece or asked["window"]):
-        raise SettingsError("--adapt is for the score of a whole text", "the state is carried", "leave it out")
-    if asked["baselines"] and (by_piece or not held_out):
-        raise SettingsError("--baselines stand beside the score of one model's held-out text", "", "leave it out")
-
-
-def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
-    """Refuse what a model of records has not, before anything is scored."""
-    from charrnn.errors import SettingsError
-
-    if adapt and model.vocabulary.layout.records:
-        raise SettingsError("--adapt is for one text", "this model was trained on records", "leave it out")
-    if baselines and model.vocabulary.layout.answers:
-        raise SettingsError("--baselines know no answers", "this model's score is that of answers", "leave it out")

@@ -1,7 +1,8 @@
 """What every command that takes MODEL, RUN or a prompt does with them."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from charrnn.cli.console import say
 
@@ -20,6 +21,16 @@ def open_model(
     if model is None:
         say(f"model {found.path}")
     return found
+
+
+def open_models(
+    models: list[str | None], together: bool, checkpoints: Path, device: str, corpus: list[str] | None
+) -> "Iterator[LanguageModel]":
+    """The models that MODEL stands for, one after the other; or all of them as one, which scores like each."""
+    from charrnn.together import Together
+
+    opened = (open_model(each, checkpoints, device, corpus) for each in models)
+    return cast(Any, iter([Together(list(opened))])) if together else opened
 
 
 def find_run(run: str | None, checkpoints: Path) -> Path:
