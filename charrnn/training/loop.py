@@ -18,7 +18,6 @@ from charrnn.errors import DivergedError, EndedEarlyError, OutputError, StorageE
 from charrnn.learning.distributed import Group
 from charrnn.learning.learner import Learner
 from charrnn.learning.watch import live_sample, validate
-from charrnn.planning.plan import Cost, replan
 from charrnn.runs.checkpoint import Arrays
 from charrnn.runs.events import Evaluated, Finished, Listener, Notice, Planned, RolledBack, Sampled, Trained
 from charrnn.runs.folder import Run
@@ -28,9 +27,9 @@ from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
+from charrnn.training.pace import Pace
 
 REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps
-REPLANS = 8  # in a run with a time limit
 ROLLBACKS = 3  # in a whole run
 SPIKE, NOISE = 2.0, 0.5  # times the loss reported before, and at least so many nats more: worth a warning, never more
 
@@ -48,13 +47,10 @@ class Loop:
     emit: Listener
     interruption: Interruption
     group: Group
-    deadline: float | None = None  # on the monotonic clock; None where no --time was given, or on resuming
-    cost: Cost | None = None  # as last measured
+    pace: Pace = field(default_factory=Pace)
     first_weights: Arrays | None = None  # of another model, where the run started from one
-    fixed_evaluations: bool = False  # whether --eval-every was asked for
     saved: tuple[int | None, ...] = ()  # what had been done by the newest checkpoint
     clock: float = field(default_factory=time.monotonic)  # when training last began or was reported
-    marker: tuple[int, float] = (0, 0.0)  # step and seconds at the last replanning of this session
     windows: Lanes | RecordBatches = field(init=False)
     pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # losses and norms not looked at yet
 
@@ -73,7 +69,8 @@ class Loop:
         """
         c = self.config
         self.windows = windows_of(self.corpus.train, self.corpus.vocabulary, c.batch_size, c.seq_length, c.seed)
-        self.clock, self.marker = time.monotonic(), (self.progress.step, self.progress.seconds)
+        self.clock = time.monotonic()
+        self.pace.back_to(self.progress.step, self.progress.seconds)
         while True:
             try:
                 self._learn()
@@ -154,7 +151,8 @@ class Loop:
             self.learner.begin(self.first_weights)
             self.progress = Progress()
         back, back.rollbacks = self.progress, p.rollbacks + 1
-        self.marker, self.saved = (back.step, back.seconds), ()
+        self.pace.back_to(back.step, back.seconds)
+        self.saved = ()
         watched = (back.evaluated_step, back.sampled_step, back.rollbacks)
         self.emit(RolledBack(back.step, p.step, self.config.learning_rate, str(error), *watched))
         self._save(must=False)  # so that a resumed run knows of it
@@ -183,8 +181,8 @@ class Loop:
         if self._save_due():
             self._settle()
             self._save(must=False)
-        if self.deadline is not None and self._due(max(1, self.config.steps // REPLANS)):
-            self._replan(self.group.agree(self.deadline - time.monotonic())[0])
+        if self.pace.due(p.step, self.config.steps, self.group):
+            self._replan(p.seconds + began - self.clock)
         self.clock += time.monotonic() - began  # watching is not training
 
     def _evaluate(self, *, again: bool = False) -> None:
@@ -204,25 +202,20 @@ class Loop:
         p.evaluated_step = p.step
         if best and not self.keeper.save_best(self.config, p, must=again):
             p.evaluated_step, p.best_nats, p.best_step, p.stale = before
-        if self.cost:
-            self.cost = replace(self.cost, evaluation=time.monotonic() - began)
+        if self.pace.cost:
+            self.pace.cost = replace(self.pace.cost, evaluation=time.monotonic() - began)
         if self.config.patience is not None and p.stale >= self.config.patience and p.step < self.config.steps:
-            self.deadline = None  # whatever is left of it
+            self.pace.deadline = None  # whatever is left of it
             self.use(self.config.model_copy(update={"steps": p.step}))
             told = f"stopped early: {p.stale} evaluations without a better score than that of step {p.best_step:,}"
             self.emit(Notice(p.step, told))
 
-    def _replan(self, seconds_left: float) -> None:
-        """Fit the rest of the run into the time that is left, at the speed of the last stretch."""
-        p, (step, seconds), known = self.progress, self.marker, self.cost
-        if known is None or p.seconds <= seconds:
-            return
-        cost = self.group.first(lambda: replace(known, step=(p.seconds - seconds) / (p.step - step)))
-        self.cost, self.marker = cost, (p.step, p.seconds)
-        config = replan(self.config, p.step, cost, seconds_left, fixed=self.fixed_evaluations)
-        if config != self.config:
+    def _replan(self, seconds: float) -> None:
+        """Fit the rest of the run into the time that is left."""
+        step, config = self.progress.step, self.pace.planned(self.config, self.progress.step, seconds, self.group)
+        if config != self.config and self.pace.cost:
             self.use(config)
-            self.emit(Planned(p.step, config.steps, (config.steps - p.step) * cost.step))
+            self.emit(Planned(step, config.steps, (config.steps - step) * self.pace.cost.step))
 
     def _sample(self) -> None:
         p = self.progress

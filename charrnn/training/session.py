@@ -36,6 +36,7 @@ from charrnn.text.corpus import Corpus
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
 from charrnn.training.loop import Loop
+from charrnn.training.pace import Pace
 
 # Where a run computes and how it is watched may change between its sessions; what it learns may not.
 MAY_CHANGE = frozenset({"device", "threads", "save_every", "keep"})
@@ -80,9 +81,9 @@ def start(p: Preparation, run: Run, request: Request, emit: Listener, interrupti
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), dict(request.wish.values), group)
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption, group)
     loop.first_weights = weights
-    loop.fixed_evaluations = request.wish.get("eval_every") is not None
+    loop.pace.fixed = request.wish.get("eval_every") is not None
     if request.wish.get("time"):
-        loop.deadline, loop.cost = request.began + request.wish.get("time"), p.cost
+        loop.pace.deadline, loop.pace.cost = request.began + request.wish.get("time"), p.cost
     loop.emit(Started(0, run.path.name, p.parameters, config.steps, False))
     for notice in p.notices + p.choices.sentences():
         loop.emit(Notice(0, notice))
@@ -142,8 +143,7 @@ def leg_of(request: Request, checkpoint: Checkpoint, config: RunConfig, corpus: 
 
 def begin_leg(loop: Loop, leg: plan.Leg, more: Mapping[str, Any]) -> None:
     """What of a complete run changes when it is made longer, by the length that is asked for now."""
-    loop.fixed_evaluations = leg.asked.get("eval_every") is not None
-    loop.deadline, loop.cost = leg.deadline, leg.cost
+    loop.pace = Pace(leg.deadline, leg.cost, leg.asked.get("eval_every") is not None)
     loop.keeper.wish = {key: value for key, value in loop.keeper.wish.items() if key not in LENGTHS} | dict(more)
     loop.progress.stale = 0
     first, length = loop.progress.step, loop.config.steps - loop.progress.step
