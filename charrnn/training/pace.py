@@ -48,4 +48,6 @@ class Pace:
         self.cost = group.first(lambda: replace(known, step=each))
         left = group.agree(self.deadline - time.monotonic())[0]
         self.back_to(step, seconds)
+        if left < CLOSING_SECONDS:  # one more, to end with an evaluation
+            return config.model_copy(update={"steps": min(config.steps, step + 1)})
         return replan(config, step, self.cost, left, fixed=self.fixed)
