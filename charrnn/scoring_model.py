@@ -85,7 +85,7 @@ class ScoringModel:
         `live` is scored as it comes, up to each empty piece.
 
         Raises:
-            SettingsError: a `window` or `adapting` in records, or both.
+            SettingsError: a `window` in records, or with `adapting`.
         """
         one_of("unknown", unknown, UNKNOWN)
         if window is not None:
@@ -201,8 +201,4 @@ class ScoringModel:
 
     def _learner(self) -> "CharRNN":
         """A network that may go on learning."""
-        if self.vocabulary.layout.records:
-            raise SettingsError(
-                "only a model of one continuous text can adapt", "this one was trained on records", "leave it out"
-            )
         return self.networks.learner()

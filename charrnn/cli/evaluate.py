@@ -134,7 +134,7 @@ def evaluate(
     with rereadable(text or [], number * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
         for opened in open_models(names, together, checkpoints, device, corpus):
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
-            check_model(opened, adapt, baselines)
+            check_model(opened, baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))

@@ -37,11 +37,9 @@ def check_flags(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> 
         raise SettingsError("--baselines stand beside the score of one model's held-out text", "", "leave it out")
 
 
-def check_model(model: "LanguageModel", adapt: bool, baselines: bool) -> None:
-    """Refuse what a model of records has not, before anything is scored."""
+def check_model(model: "LanguageModel", baselines: bool) -> None:
+    """Refuse what a model that answers has not, before anything is scored."""
     from charrnn.errors import SettingsError
 
-    if adapt and model.vocabulary.layout.records:
-        raise SettingsError("--adapt is for one text", "this model was trained on records", "leave it out")
     if baselines and model.vocabulary.layout.answers:
         raise SettingsError("--baselines know no answers", "this model's score is that of answers", "leave it out")

@@ -160,7 +160,7 @@ def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
 def adapted(
     model: "LanguageModel", source: "Source", unknown: str, asked: list[str | None], prompts: list[bytes]
 ) -> "tuple[LanguageModel, list[bytes]]":
-    """The model after it has learnt from a file, and the prompts; where none was `asked` for, the file's end."""
+    """The model after it has learnt from a file, and the prompts; of one text its end, where none was `asked` for."""
     from charrnn.cli.console import say
     from charrnn.cli.flags import spoken
     from charrnn.errors import DataError, SettingsError
@@ -178,7 +178,7 @@ def adapted(
     model = model.adapted(pieces, unknown=unknown, name=place)
     for notice in (*notices, f"adapted to {place}, for this call only"):
         say(spoken(notice))
-    if any(each is not None for each in asked):
+    if model.vocabulary.layout.records or any(each is not None for each in asked):
         return model, prompts
     return model, [end if isinstance(end, bytes) else end.encode("utf-8", "surrogateescape")]
 

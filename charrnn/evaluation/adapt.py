@@ -10,6 +10,9 @@ where rms is the root of the mean of g * g over all segments so far (in the pape
 does not carry with it), and at least FLOOR of its mean over all weights: what has to do with a rare symbol would else
 leap when that comes after a long time. No symbol's cost depends on a later one: the total is the length of a code that
 could really be decoded, by learning from what is decoded.
+
+Records are each read from a zero state, those that together have as many symbols as a segment side by side; what is
+learnt is what counts of them.
 """
 
 import math
@@ -21,6 +24,7 @@ import numpy.typing as npt
 
 from charrnn.errors import DivergedError
 from charrnn.evaluation.score import Scored, blocks, charged
+from charrnn.text.layout import Borders, Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 if TYPE_CHECKING:
@@ -50,10 +54,14 @@ def adapt(network: Network, pieces: Iterable[Ids], vocabulary: Vocabulary) -> It
 
     Nothing is said of unknown symbols, nor of which were the likeliest.
     """
-    reading, before = Adaptation(network), None
-    for block in blocks(pieces, SEGMENT + 1, SEGMENT):  # the very first symbol is no target
+    reading, before, layout = Adaptation(network), None, vocabulary.layout
+    for block in blocks(pieces, SEGMENT + 1, SEGMENT, vocabulary.end_id):  # the very first symbol is no target
         ids = block if before is None else np.concatenate((before, block))
-        nats = np.concatenate(([math.nan], reading.read(ids)))
+        nats = np.full(len(ids), math.nan)
+        if isinstance(layout, Independent):
+            reading.read_records(ids, layout.borders(ids), nats)
+        elif len(ids) > 1:
+            nats[1:] = reading.read(ids[:-1, None], ids[1:, None], np.ones((len(ids) - 1, 1), dtype=bool))[:, 0]
         nats = charged(vocabulary, ids, nats, begins=before is None)[len(ids) - len(block) :]
         yield Scored(block, nats, 0, np.zeros(len(block), dtype=bool))
         before = ids[-1:]
@@ -71,8 +79,18 @@ class Adaptation:
         self.squares = [torch.zeros_like(weight) for weight in self.origin]  # summed over segments
         self.segments = 0
 
-    def read(self, ids: Ids) -> npt.NDArray[np.float64]:
-        """Nats of each symbol of `ids` (n,) after the first, (n - 1,); then the weights have learnt from them.
+    def read_records(self, ids: Ids, records: Borders, nats: npt.NDArray[np.float64]) -> None:
+        """Write the nats of what counts of `records` into `nats` (n,), segment by segment, side by side."""
+        self.state = self.network.initial_state(len(records))
+        for offset in range(0, int(records.lengths.max(initial=0)), SEGMENT):
+            places = records.first + 1 + np.arange(offset, offset + SEGMENT)[:, None]
+            places = places[(places <= records.last).any(axis=1)]
+            counted = (places > records.asked) & (places <= records.last)
+            inside = np.minimum(places, records.last)
+            nats[places[counted]] = self.read(ids[inside - 1], ids[inside], counted)[counted]
+
+    def read(self, inputs: Ids, targets: Ids, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Nats of each of `targets` (T, B); then the weights have learnt from those that are `counted`.
 
         Raises:
             DivergedError: they are no numbers any more; left out of a score, they would make it better.
@@ -80,14 +98,15 @@ class Adaptation:
         import torch
         from torch.nn import functional as F
 
-        if len(ids) < 2:
-            return np.zeros(0)
-        symbols = torch.from_numpy(ids.astype(np.int64)).to(self.origin[0].device)
-        logits, state = self.network(symbols[:-1, None], self.state)
-        nats = F.cross_entropy(logits[:, 0], symbols[1:], reduction="none")
+        device = self.origin[0].device
+        read, wanted = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (inputs, targets))
+        logits, state = self.network(read, self.state)
+        nats = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view(wanted.shape)
         if not nats.isfinite().all():
             raise DivergedError("the network diverged while it adapted", "", "score without adapting")
-        self._learn(torch.autograd.grad(nats.mean(), self.weights))
+        if counted.any():
+            learnt = nats[torch.from_numpy(counted).to(device)]
+            self._learn(torch.autograd.grad(learnt.mean(), self.weights))
         self.state = [tuple(part.detach() for part in layer) for layer in state]
         return nats.detach().double().cpu().numpy()
 

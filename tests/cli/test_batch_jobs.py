@@ -83,3 +83,26 @@ def test_the_shell_loop_gets_there_whatever_kills_it(place):
     os.kill(owner, signal.SIGKILL)
     assert process.wait(timeout=60) == 0
     assert (run / "step-00000800.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_members_and_their_student_are_made_in_the_time_given_wherever_it_is_interrupted(place):
+    folder, env = place
+    small = {"CHARRNN_HIDDEN": "12", "CHARRNN_EMBEDDING": "4", "CHARRNN_BATCH_SIZE": "2", "CHARRNN_SEQ_LENGTH": "8"}
+    page = (Path(__file__).resolve().parents[2] / "docs" / "results.md").read_text()
+    script = page.split("## Members and a student")[1].split("```bash\n")[1].split("```")[0]
+    line = ["bash", "-c", script, "script", "corpus.txt", "30", "3"]
+    how = {"cwd": folder, "env": env | small | {"CHARRNN_PRECISION": "float32", "HOME": str(folder)}}
+    process = subprocess.Popen(line, **how, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not (folder / "checkpoints" / "member-2" / "metrics.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    began = time.monotonic()
+    done = subprocess.run(line, **how, capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 45
+    assert done.stdout.count(b"bits per character") == 2
+    assert read_checkpoint(folder / "checkpoints" / "student" / "best.safetensors").config.distill_from == [
+        "member-1", "member-2", "member-3",
+    ]  # fmt: skip

@@ -15,7 +15,7 @@ from charrnn.errors import DivergedError
 from charrnn.evaluation import adapt as room
 from charrnn.evaluation.adapt import SEGMENT, adapt
 from charrnn.model.network import CharRNN
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.text.vocabulary import ANSWER, END, Vocabulary
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 FIVE = Vocabulary.of("abcde")
@@ -164,3 +164,64 @@ def test_unknown_characters_are_charged_for_which_they_are():
     ids = np.array([0, 4, 1], dtype=np.uint8)
     (plain,), (spelled,) = adapt(network(), [ids], FIVE), adapt(network(), [ids], folding)
     np.testing.assert_allclose(spelled.nats - plain.nats, [0, folding.spelling, 0], rtol=0, atol=1e-9)
+
+
+# Records: each from a zero state, as many as fill a segment side by side
+
+RECORDS = Vocabulary("char", tuple(sorted({END, *"abcd"})), end="\n")
+ANSWERS = Vocabulary("char", tuple(sorted({END, ANSWER, *"abc"})), end="\n", answer="=")
+
+
+def records(lengths, seed=0):
+    drawn = np.random.default_rng(seed)
+    return RECORDS.encode(END + "".join("".join(drawn.choice(list("abcd"), size)) + END for size in lengths))
+
+
+def over_records(ids, vocabulary=RECORDS, of=None, pieces=None):
+    parts = list(adapt(of or network(), pieces or [ids], vocabulary))
+    np.testing.assert_array_equal(np.concatenate([part.ids for part in parts]), ids)
+    return np.concatenate([part.nats for part in parts])
+
+
+def alone(ids, vocabulary):
+    """The nats of each record from a zero state, while nothing changes."""
+    found, nats, still = vocabulary.layout.borders(ids), np.full(len(ids), np.nan), network()
+    for first, asked, last in zip(*(column.tolist() for column in found.columns), strict=True):
+        nats[asked + 1 : last + 1] = static(ids[first : last + 1], still)[asked - first :]
+    return nats
+
+
+@few
+@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=12), seed=st.integers(0, 99))
+def test_of_a_group_of_records_the_first_segment_costs_what_it_costs_alone(lengths, seed):
+    ids = records(lengths, seed)
+    nats, before = over_records(ids), alone(ids, RECORDS)
+    first = next((place for place in range(SEGMENT, len(ids)) if ids[place] == RECORDS.end_id), len(ids) - 1)
+    group = RECORDS.layout.borders(ids[: first + 1])
+    for start, last in zip(group.first.tolist(), group.last.tolist(), strict=True):
+        end = min(last, start + SEGMENT) + 1
+        np.testing.assert_allclose(nats[start + 1 : end], before[start + 1 : end], rtol=0, atol=1e-5)
+    assert np.isnan(nats[0])
+    assert not np.isnan(nats[1:]).any()
+
+
+@few
+@given(lengths=st.lists(st.integers(1, 60), min_size=2, max_size=12), cuts=st.lists(st.integers(1, 400), max_size=5))
+def test_later_records_and_how_they_come_in_pieces_change_nothing(lengths, cuts):
+    ids = records(lengths)
+    borders = sorted({0, len(ids), *(cut for cut in cuts if cut < len(ids))})
+    pieces = [ids[a:b] for a, b in itertools.pairwise(borders)]
+    np.testing.assert_array_equal(over_records(ids, pieces=pieces), over_records(ids))
+    kept = records(lengths)[: RECORDS.layout.borders(ids).last[-2] + 1]
+    whole, part = over_records(ids), over_records(kept)
+    groups = RECORDS.layout.borders(kept).last
+    settled = max((last for last in groups.tolist() if last < len(kept) - SEGMENT - 61), default=0)
+    np.testing.assert_allclose(part[1 : settled + 1], whole[1 : settled + 1], rtol=0, atol=1e-5)
+
+
+def test_of_answers_alone_is_learnt():
+    ids = ANSWERS.encode(END + ("ab" + ANSWER + "c" + END) * 60)
+    nats = over_records(ids, ANSWERS)
+    assert np.array_equal(~np.isnan(nats), ANSWERS.layout.counted(ids))
+    counted = nats[~np.isnan(nats)]
+    assert counted[-20:].mean() < 0.9 * counted[:20].mean()
