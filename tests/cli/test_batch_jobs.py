@@ -98,6 +98,7 @@ def test_members_and_their_student_are_made_in_the_time_given_wherever_it_is_int
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     began = time.monotonic()
     done = subprocess.run(line, **how, capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
