@@ -137,11 +137,23 @@ def _memory_spent(error: Exception) -> CharrnnError | None:
     """What to say where memory ran out; torch and the loader of libraries say so in words only."""
     if isinstance(error, ImportError) and any(words in str(error) for words in _NOT_LOADED):
         return SettingsError("out of memory", f"a library cannot be loaded: {error}", "raise the limit (see ulimit -v)")
+    if _while_importing(error):
+        why = _one_line(str(error))[:200]
+        return SettingsError(
+            "a library cannot be loaded", why, "correct the variables that it reads", "install it again"
+        )
     words = ("DefaultCPUAllocator", "out of memory")
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return SettingsError("no more threads may be started", "", "raise the limit (see ulimit -u)")
     full = isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
     return _OUT_OF_MEMORY if full else None
+
+
+def _while_importing(error: Exception) -> bool:
+    """Whether a library of others failed while it was loaded: over a variable that it cannot use, or a broken file."""
+    ours = str(Path(__file__).parents[1])
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.name == "<module>" and not frame.filename.startswith(ours) for frame in frames[2:])
 
 
 _NOT_LOADED = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")

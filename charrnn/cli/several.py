@@ -31,7 +31,7 @@ def place() -> tuple[int, int, int]:
         what = f"WORLD_SIZE={said['WORLD_SIZE']} says that this is one of several processes, without {absent[0]}"
         raise SettingsError(what, "", f"set {' and '.join(absent)}", _UNSET)
     rank, size = int(said["RANK"]), int(said["WORLD_SIZE"])
-    if rank >= size or int(said["MASTER_PORT"]) >= 1 << 16:
+    if rank >= size or not 0 < int(said["MASTER_PORT"]) < 1 << 16:
         name = "RANK" if rank >= size else "MASTER_PORT"
         raise SettingsError(f"{name} cannot be {said[name]}", f"WORLD_SIZE is {size}" if rank >= size else "", _UNSET)
     return rank, size, int(said.get("LOCAL_RANK", rank))

@@ -18,7 +18,7 @@ from charrnn.errors import LostProcessError, SettingsError
 
 Tell = Callable[[str], None]
 PATIENCE = timedelta(minutes=30)  # for the others, as torch has it
-_CONNECTING = timedelta(seconds=60)
+_CONNECTING = timedelta(seconds=15)
 _SAID_AFTER = 3.0  # seconds, which processes that are started together need anyhow
 
 
@@ -34,15 +34,16 @@ def met(rank: int, size: int, tell: Tell) -> Any:
     listens = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
     if not listens:
         _wait_until_heard(host, port, rank, tell)
+    here = "localhost" if listens else host  # what others call this machine need not be known here
     try:
         store: Any = dist.TCPStore(  # type: ignore[attr-defined]
-            host, port, size, listens, _CONNECTING, wait_for_workers=False, multi_tenant=True
+            here, port, size, listens, _CONNECTING, wait_for_workers=False, multi_tenant=True
         )
     except RuntimeError as error:
         if not listens:
             raise LostProcessError(rank) from error
         why = str(error).splitlines()[0]
-        raise SettingsError(f"cannot listen at {host}:{port}", why, "set MASTER_ADDR and MASTER_PORT") from error
+        raise SettingsError(f"cannot listen at {host}:{port}", why, "choose another MASTER_PORT") from error
     store.set_timeout(PATIENCE)
     return own_part(store, rank, size, tell)
 

@@ -24,6 +24,7 @@ _BEGINS: tuple[tuple[bytes, Opener], ...] = (
 BEGINNING = 512  # bytes, which tell what a file is
 _ENOUGH = 10  # bytes that tell the compression
 
+_RECORDING = "a program for speech such as whisper writes it down"
 _PICTURE = "an OCR program such as tesseract extracts its text"
 # What a document begins with, what it is, and what extracts its text.
 _DOCUMENTS: tuple[tuple[bytes, str, str], ...] = (
@@ -36,16 +37,22 @@ _DOCUMENTS: tuple[tuple[bytes, str, str], ...] = (
     (b"LZIP\x01", "compressed by lzip", "lzip -d unpacks it"),
     (b"\x5d\0\0", "compressed by LZMA", "xz --format=lzma -d unpacks it"),
     (b"\x1f\x9d", "compressed by compress", "gzip -d unpacks it"),
+    (b"{\\rtf", "an RTF document", "pandoc -t plain extracts its text"),
+    (b"%!PS-Adobe", "a PostScript document", "ps2ascii extracts its text"),
     (b"SQLite format 3\0", "an SQLite database", "sqlite3 -csv FILE 'select ...' writes a column out"),
     (b"PAR1\x15", "a Parquet table", "write the column out as CSV first"),
     (b"\x89PNG\r\n\x1a\n", "a PNG picture", _PICTURE),
     (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     *((mark, "a TIFF picture", _PICTURE) for mark in (b"II*\0", b"MM\0*")),
+    *((mark, "a recording", _RECORDING) for mark in (b"ID3\3\0", b"ID3\4\0", b"OggS\0\2", b"fLaC\0\0")),
+    (b"\x93NUMPY", "an array of NumPy's", "write its text out first"),
+    (b"\x89HDF\r\n", "an HDF5 file", "write its text out first"),
     (b"AT&TFORM\0", "a DjVu document", "djvutxt extracts its text"),
     (b"\x7fELF", "a program", "name a text"),
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer", "git lfs pull fetches what it stands for"),
 )
 _PLACED = (  # the same, behind so many bytes
+    (8, b"WAVEfmt ", "a recording", _RECORDING),
     (257, b"ustar", "a tar archive", "tar -xf unpacks it; then name the folder"),
     (60, b"BOOKMOBI", "a Kindle book", "ebook-convert extracts its text"),
 )

@@ -11,6 +11,7 @@ Nothing here is precious; the folder may be deleted at any time.
 """
 
 import codecs
+import errno
 import hashlib
 import mmap
 import os
@@ -51,7 +52,12 @@ def stored(
                 write_whole(mark, _made(place, part, pieces()).encode())
     except OSError as error:
         raise writing_failed(folder, error, _ELSEWHERE) from error
-    return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
+    try:
+        return np.memmap(place, dtype=dtype, mode="r", shape=(count,))
+    except OSError as error:
+        if error.errno not in UNSUPPORTED | {errno.ENODEV}:
+            raise writing_failed(folder, error, _ELSEWHERE) from error
+        return np.fromfile(place, dtype=dtype, count=count)  # some file systems cannot map
 
 
 def release(ids: Ids) -> None:

@@ -17,7 +17,10 @@ from charrnn.errors import OutOfTimeError, StoppedError
 
 # What terminals, schedulers and systems send before they end a process: SIGUSR2 is Grid Engine's warning, SIGXCPU
 # that of a limit on processor time, SIGPWR that of a failing supply; where a system lacks one, it is left out.
-_NAMES = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2", "SIGXCPU", "SIGPWR", "SIGBREAK")
+_NAMES = (
+    *("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2", "SIGXCPU", "SIGPWR", "SIGBREAK"),
+    *("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGSTKFLT"),  # as from `timeout -s ALRM`
+)
 STOPPING = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _HANGUP = getattr(signal, "SIGHUP", None)
 SAVING = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(signal, name))

@@ -511,6 +511,9 @@ def test_variables_of_libraries_that_cannot_be_used_are_said(charrnn, trained):
         done = charrnn(*line, cwd=trained, env={"TQDM_MININTERVAL": "abc"}, fresh=True)
         in_one_line(done, 2)
         assert b"TQDM_" in done.stderr
+    done = charrnn("train", "verses.txt", *TINY, "--steps", "1", cwd=trained, env={"TORCH_LOGS": "zzz"}, fresh=True)
+    in_one_line(done, 2)
+    assert b"a library cannot be loaded; Invalid log settings: zzz" in done.stderr
 
 
 @pytest.mark.parametrize("limit", ["300000", "500000", "700000"])
