@@ -43,23 +43,31 @@ def respelled(text: str, unknown: Callable[[str], int]) -> str:
     return min((text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))), key=unknown)
 
 
-def whole_letters(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
-    """The same text in pieces that do not begin with accents; what is not text passes as it is."""
+def in_whole(pieces: Iterable[str | Other], border: Callable[[str], int]) -> Iterator[str | Other]:
+    """The same text in pieces that end at a `border`, the last in what it is asked about; what is not text passes."""
     kept = ""
     for piece in pieces:
         if not isinstance(piece, str):
             yield piece
             continue
         kept += piece
-        place = _last_letter(kept) if piece else len(kept)
-        yield kept[:place]
-        kept = kept[place:]
+        place = border(kept)
+        if place or not piece:
+            yield kept[:place]
+            kept = kept[place:]
     if kept:
         yield kept
 
 
+def whole_letters(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
+    """The same text in pieces that do not begin with accents."""
+    return in_whole(pieces, _last_letter)
+
+
 def _last_letter(text: str) -> int:
-    """Where the last letter begins that an accent may follow; a text of accents alone may go on, too."""
+    """Where the last letter begins, which an accent may follow; after a line's end none does."""
+    if text.endswith("\n"):
+        return len(text)
     place = len(text) - 1
     while place > 0 and unicodedata.combining(text[place]):
         place -= 1

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from charrnn.text.characters import in_whole
+
 WORD = re.compile(r" ?\w{1,64}|.", re.DOTALL)  # a longer run is several words: memory stays bounded
 _OPEN = re.compile(r" | ?\w{1,63}")  # a word that may go on
 _RUN = re.compile(r"(?s:.*)(?=\W)")  # up to the last symbol that ends a word
@@ -32,18 +34,7 @@ def unfinished(text: str) -> str:
 
 def whole_words(pieces: Iterable[str | Other]) -> Iterator[str | Other]:
     """The same text in pieces that end where words end; what is no text passes as it is."""
-    kept = ""
-    for piece in pieces:
-        if not isinstance(piece, str):
-            yield piece
-            continue
-        kept += piece
-        place = _last_word(kept)
-        if place or not piece:
-            yield kept[:place]
-            kept = kept[place:]
-    if kept:
-        yield kept
+    return in_whole(pieces, _last_word)
 
 
 def _last_word(text: str) -> int:
