@@ -62,6 +62,8 @@ def test_what_is_shared_names_its_teachers_without_saying_where_they_lie(charrnn
     best = room / "checkpoints" / "student" / "best.safetensors"
     assert b"room" not in best.read_bytes()
     assert read_checkpoint(best).config.distill_from == ["one", "two"]
+    shown = charrnn("info", "student", cwd=room).stdout
+    assert b"also from one, weight 0.5" in shown
 
 
 @pytest.mark.parametrize(
