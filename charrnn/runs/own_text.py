@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.config import RunConfig
-from charrnn.config_file import CONFIG, read_config_file
 from charrnn.errors import CharrnnError, DataError, MissingInputError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.folder import BEST
@@ -109,6 +108,8 @@ def _candidates(recorded: Texts, folder: Path, told: Sequence[Texts]) -> Iterato
 
 
 def _bases(recorded: Texts, folder: Path) -> Iterator[dict[str, Any]]:
+    from charrnn.config_file import CONFIG, read_config_file  # YAML, which sampling does not need
+
     yield dict(recorded)
     try:
         beside = texts_of(read_config_file(folder / CONFIG))

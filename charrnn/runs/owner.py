@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from filelock import lock_descriptor
-
 from charrnn.errors import BusyError
 from charrnn.files import PLAIN, UNSUPPORTED, flush, remove_leftovers, writing_failed
 
@@ -56,6 +54,8 @@ def _take(lock: int, folder: Path, warn: Warn) -> None:
 
 def _locked(lock: int, warn: Warn) -> bool:
     """Whether nobody else holds the lock."""
+    from filelock import lock_descriptor  # a fiftieth of a second, which whoever only reads does not need
+
     try:
         return lock_descriptor(lock, blocking=False)
     except OSError as error:

@@ -23,7 +23,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from filelock import lock_descriptor
 
 from charrnn.errors import DataError
 from charrnn.files import PLAIN, UNSUPPORTED, flush, flush_folder, write_whole, writing_failed
@@ -76,6 +75,8 @@ def _is_whole(place: Path, mark: Path, size: int) -> bool:
 
 def _locked(lock: int) -> bool:
     """Wait until nobody else holds the lock; False where the file system has none."""
+    from filelock import lock_descriptor
+
     try:
         return lock_descriptor(lock)
     except OSError as error:
