@@ -140,7 +140,7 @@ def made_step(index, **changes):
     """A learner after one step, with the gradients of that step."""
     torch.set_num_threads(1)
     made, ids = learner(**changes), np.arange(5)[:, None] % 7
-    made.step(Window(ids, ids[::-1].copy(), np.ones(1, bool)), index)
+    made.step(Window(ids, ids[::-1].copy(), np.ones(1, bool), ids), index)
     return made
 
 

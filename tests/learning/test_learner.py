@@ -236,7 +236,7 @@ def test_lanes_that_start_afresh_start_from_zero_and_the_others_go_on(cell):
     network, state = copy.deepcopy(learner.network), learner.state
     plain = Lanes(CORPUS.train, 3, 20).window(HALF)
     assert not plain.fresh.any()
-    learner.step(Window(plain.inputs, plain.targets, np.array([False, True, False])), HALF)
+    learner.step(Window(plain.inputs, plain.targets, np.array([False, True, False]), plain.places), HALF)
     with torch.no_grad():
         going_on = network(torch.from_numpy(plain.inputs), state)[1]
         from_zero = network(torch.from_numpy(plain.inputs), network.initial_state(3))[1]

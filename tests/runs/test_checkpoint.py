@@ -57,7 +57,7 @@ def learnt(text, changes):
     """The average and everything else that a learner holds after one step."""
     symbols = len(Vocabulary.of(text))
     learner, ids = Learner(run_config(**dict(changes)), symbols), np.arange(6).reshape(3, 2) % symbols
-    learner.step(Window(ids, ids[::-1], np.full(2, False)), 0)
+    learner.step(Window(ids, ids[::-1], np.full(2, False), ids), 0)
     return learner.average_weights(), learner.tensors()
 
 
