@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import io
 import signal
@@ -179,3 +180,30 @@ def test_of_two_processes_at_once_one_makes_and_the_other_waits(tmp_path):
     found = [process.communicate() for process in [maker(tmp_path, 0.2), maker(tmp_path, 0.2)]]
     assert [out for out, _ in found] == ["3000000\n"] * 2
     assert sorted(said for _, said in found) == ["", "0\n1\n2\n"]
+
+
+@pytest.mark.parametrize("number", [errno.ENODEV, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_that_cannot_map_is_read(tmp_path, monkeypatch, number):
+    def none(*arguments, **others):
+        raise OSError(number, "not supported")
+
+    monkeypatch.setattr(np, "memmap", none)
+    assert ids(tmp_path) == IDS
+
+
+def test_what_cannot_be_mapped_for_another_reason_is_said_with_the_flag_that_names_another_place(tmp_path, monkeypatch):
+    def none(*arguments, **others):
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(np, "memmap", none)
+    with pytest.raises(StorageError, match="name another folder for it with `cache`"):
+        ids(tmp_path)
+
+
+def test_where_there_are_no_locks_each_process_makes_its_own(tmp_path, monkeypatch):
+    """None goes on from another's beginning; whoever ends first puts the whole there."""
+    monkeypatch.setattr("charrnn.text.store._locked", lambda lock: False)
+    with pytest.raises(StorageError):
+        ids(tmp_path, lambda: broken_off(5, OSError(errno.ENOSPC, "no space left")))
+    assert any(name.startswith("key.") and name.endswith(".part") and name != "key.part" for name in names(tmp_path))
+    assert ids(tmp_path) == IDS
