@@ -93,6 +93,18 @@ def flush(descriptor: int) -> bool:
     return True
 
 
+def lock(descriptor: int, *, wait: bool) -> bool | None:
+    """Lock an open file for as long as the process lives; False: another process has it. None: there are no locks."""
+    from filelock import lock_descriptor  # a fiftieth of a second, which whoever only reads does not need
+
+    try:
+        return lock_descriptor(descriptor, blocking=wait)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return None
+
+
 def flush_folder(folder: Path) -> None:
     """Make renames and new names inside `folder` durable, where a folder can be flushed."""
     try:

@@ -105,8 +105,8 @@ def run(arguments: list[str]) -> int:
         full = writing_failed(Path("standard output"), error)  # help and version: all else is written by ResultStream
         return _fail(spoken_error(full), full.exit_code)
     except Exception as error:
-        spent = _memory_spent(error)
-        return _bug(arguments) if spent is None else _fail(spoken_error(spent), spent.exit_code)
+        known = _explained(error)
+        return _bug(arguments) if known is None else _fail(spoken_error(known), known.exit_code)
 
 
 def _check_surroundings() -> None:
@@ -133,8 +133,8 @@ _OUT_OF_MEMORY = SettingsError(
 )
 
 
-def _memory_spent(error: Exception) -> CharrnnError | None:
-    """What to say where memory ran out; torch and the loader of libraries say so in words only."""
+def _explained(error: Exception) -> CharrnnError | None:
+    """What to say of what libraries and the system fail at for reasons of their own; some say so in words only."""
     if isinstance(error, ImportError) and any(words in str(error) for words in _NOT_LOADED):
         return SettingsError("out of memory", f"a library cannot be loaded: {error}", "raise the limit (see ulimit -v)")
     if _while_importing(error):

@@ -46,7 +46,7 @@ def written(command: Any, ctx: Any, formatter: Any) -> None:
 
 
 class GroupedCommand(TyperCommand):
-    """Options in groups in its help; in its places ~ is a home, and that says what it waits for."""
+    """A command whose help has groups, whose places know ~, and which says when it waits for a person."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Write out the home in every argument that names a place; say so where a person is waited for."""

@@ -23,8 +23,15 @@ from charrnn.text.vocabulary import Vocabulary
 
 
 def found(models: Sequence[str], checkpoints: Path) -> list[str]:
-    """The files of `models`, to be found again from another folder."""
-    return [str(find_model(model, checkpoints).absolute()) for model in models]
+    """The files of `models`, to be found again from another folder.
+
+    Raises:
+        DataError, MissingInputError: one of them is not a model.
+    """
+    paths = [find_model(model, checkpoints).absolute() for model in models]
+    for path in paths:
+        read_checkpoint(path)
+    return list(map(str, paths))
 
 
 def fingerprint(paths: Sequence[str]) -> str:

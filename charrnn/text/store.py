@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DataError
-from charrnn.files import PLAIN, UNSUPPORTED, flush, flush_folder, write_whole, writing_failed
+from charrnn.files import PLAIN, UNSUPPORTED, flush, flush_folder, lock, write_whole, writing_failed
 from charrnn.text.vocabulary import Ids
 
 _PIECE = 1 << 20
@@ -45,8 +45,8 @@ def stored(
     place, mark = folder / f"{key}.ids", folder / f"{key}.sha256"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{key}.lock").open("w") as lock:
-            part = place.with_suffix(".part" if _locked(lock.fileno()) else f".{os.getpid()}.part")
+        with (folder / f"{key}.lock").open("w") as file:
+            part = place.with_suffix(".part" if lock(file.fileno(), wait=True) else f".{os.getpid()}.part")
             if not _is_whole(place, mark, count * np.dtype(dtype).itemsize):
                 write_whole(mark, _made(place, part, pieces()).encode())
     except OSError as error:
@@ -71,18 +71,6 @@ def _is_whole(place: Path, mark: Path, size: int) -> bool:
         return False
     with place.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest().encode() == mark.read_bytes()
-
-
-def _locked(lock: int) -> bool:
-    """Wait until nobody else holds the lock; False where the file system has none."""
-    from filelock import lock_descriptor
-
-    try:
-        return lock_descriptor(lock)
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
-        return False
 
 
 def _made(place: Path, part: Path, pieces: Iterable[bytes]) -> str:

@@ -71,6 +71,7 @@ def test_what_is_shared_names_its_teachers_without_saying_where_they_lie(charrnn
     [
         (["--distill-from", "nobody"], 66, b"no model is called nobody"),
         (["--distill-from", "verses.txt"], 65, b"verses.txt is a text; it is not a model"),
+        (["--distill-from", "/dev/zero"], 65, b"not a regular file"),
         (["--distill-from", "foreign"], 2, b"its symbols are not those of the text"),
         (["--distill-from", "one", "--distill-weight", "1"], 2, b"--distill-weight"),
     ],

@@ -202,7 +202,7 @@ def test_what_cannot_be_mapped_for_another_reason_is_said_with_the_flag_that_nam
 
 def test_where_there_are_no_locks_each_process_makes_its_own(tmp_path, monkeypatch):
     """None goes on from another's beginning; whoever ends first puts the whole there."""
-    monkeypatch.setattr("charrnn.text.store._locked", lambda lock: False)
+    monkeypatch.setattr("charrnn.text.store.lock", lambda descriptor, wait: None)
     with pytest.raises(StorageError):
         ids(tmp_path, lambda: broken_off(5, OSError(errno.ENOSPC, "no space left")))
     assert any(name.startswith("key.") and name.endswith(".part") and name != "key.part" for name in names(tmp_path))
