@@ -137,16 +137,18 @@ def _explained(error: Exception) -> CharrnnError | None:
     """What to say of what libraries and the system fail at for reasons of their own; some say so in words only."""
     if isinstance(error, ImportError) and any(words in str(error) for words in _NOT_LOADED):
         return SettingsError("out of memory", f"a library cannot be loaded: {error}", "raise the limit (see ulimit -v)")
+    words = ("DefaultCPUAllocator", "out of memory")
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return SettingsError("no more threads may be started", "", "raise the limit (see ulimit -u)")
+    full = isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
+    if full:
+        return _OUT_OF_MEMORY
     if _while_importing(error):
         why = _one_line(str(error))[:200]
         return SettingsError(
             "a library cannot be loaded", why, "correct the variables that it reads", "install it again"
         )
-    words = ("DefaultCPUAllocator", "out of memory")
-    if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return SettingsError("no more threads may be started", "", "raise the limit (see ulimit -u)")
-    full = isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(w in str(error) for w in words))
-    return _OUT_OF_MEMORY if full else None
+    return None
 
 
 def _while_importing(error: Exception) -> bool:
