@@ -523,8 +523,8 @@ def test_an_address_space_that_is_too_small_is_no_bug(trained, limit):
     done = shell(f'ulimit -v {limit}; exec "$0" "$@"', *line, cwd=trained)
     assert done.returncode in (0, 1, 2), done.stderr
     assert b"bug" not in done.stderr
-    if done.returncode == 2:
-        assert b"out of memory" in done.stderr
+    if done.returncode == 2:  # what is asked for last may be a thread
+        assert re.search(rb"out of memory|no more threads", done.stderr), done.stderr
 
 
 def test_where_no_more_threads_may_be_started_one_is_enough(trained):
