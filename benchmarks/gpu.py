@@ -3,9 +3,10 @@
     python benchmarks/gpu.py tinyshakespeare.txt [--output gpu.json] [--device cuda] [--small]
 
 Parts, each by itself, so that one that fails loses nothing else: torch.lstm forward and backward over precisions and
-shapes; the device's rate of matrix products; our whole step, with and without weight-drop, beside the plain nn.LSTM
-loop of the tutorials in float32; a run of three minutes, with the time at which it passed nanoGPT's 1.4697 nats;
-samples written side by side. `--small` proves every part on any machine, in seconds, and measures nothing.
+shapes; the device's rate of matrix products; our whole step, captured and kernel by kernel, with and without
+weight-drop, beside the plain nn.LSTM loop of the tutorials in float32; a run of three minutes, with the time at which
+it passed nanoGPT's 1.4697 nats; scoring, dynamic evaluation and samples written side by side. `--small` proves every
+part on any machine, in seconds, and measures nothing.
 """
 
 import argparse
@@ -27,12 +28,14 @@ from torch.nn import functional as F
 
 from charrnn.config import RunConfig
 from charrnn.generation.sample import Sampling
-from charrnn.language_model import load
+from charrnn.language_model import LanguageModel, load
 from charrnn.learning.learner import Learner
+from charrnn.model.machine import computes
 from charrnn.text.lanes import Lanes
 
 NANOGPT = 1.4697  # nats per character on the same split, 10.7M parameters, 3 minutes of an A100
 SYMBOLS = 65
+PRECISIONS = ("float32", "bfloat16", "float16")
 Rows = Iterator[dict[str, Any]]
 
 
@@ -49,6 +52,7 @@ class Sizes:
         self.least = 0.0 if small else 0.15
         self.length = ["--steps", "2", "--hidden", "8", "--embedding", "4"] if small else ["--time", "3m"]
         self.texts, self.characters = (3, 5) if small else (4096, 200)
+        self.scored = 300 if small else 111_540  # a tenth of tiny Shakespeare
 
 
 def seconds(work: Callable[[], object], sizes: Sizes) -> float:
@@ -110,22 +114,32 @@ def ids_of(lanes: int, sizes: Sizes) -> Lanes:
 
 
 def steps(sizes: Sizes) -> Rows:
-    """Our whole step: window, forward, backward, clip, AdamW, average; the loss is looked at every hundred steps."""
+    """Our whole step: window, forward, backward, clip, AdamW, average; nothing is looked at."""
+    kinds = [(precision, drop, True) for precision in PRECISIONS for drop in (0.0, 0.5)] + [("bfloat16", 0.5, False)]
     for hidden in sizes.hidden:
         for lanes in sizes.lanes[1:3] or sizes.lanes:
-            windows = ids_of(lanes, sizes)
-            for precision in ("float32", "bfloat16"):
-                for weight_drop in (0.0, 0.5):
-                    learner, made = (
-                        Learner(config(sizes, hidden, lanes, precision, weight_drop), SYMBOLS),
-                        iter(range(10**9)),
-                    )
-                    work = lambda learner=learner, made=made: learner.step(windows.window(n := next(made)), n)  # noqa: B023, E731
-                    found = seconds(work, sizes)
-                    shape = {"hidden": hidden, "lanes": lanes, "precision": precision, "weight_drop": weight_drop}
-                    rate = lanes * sizes.window / found
-                    yield shape | {"ms": found * 1e3, "characters_per_second": rate}
+            for precision, weight_drop, captured in kinds:
+                if computes(sizes.device, precision, "lstm"):
+                    yield step(sizes, hidden, lanes, precision, weight_drop, captured)
     yield plain(sizes)
+
+
+def step(sizes: Sizes, hidden: int, lanes: int, precision: str, weight_drop: float, captured: bool) -> dict[str, Any]:
+    """One of them; `host_ms` is what the CPU takes to ask for it."""
+    windows, made = ids_of(lanes, sizes), iter(range(10**9))
+    learner = Learner(config(sizes, hidden, lanes, precision, weight_drop), SYMBOLS)
+    if not captured:
+        learner.learn = learner._learn
+    work = lambda: learner.step(windows.window(n := next(made)), n)  # noqa: E731
+    found = seconds(work, sizes)
+    began, asked = time.perf_counter(), 5
+    for _ in range(asked):
+        work()
+    host = (time.perf_counter() - began) / asked
+    flops = 6 * lanes * sizes.window * (4 * hidden * (hidden + sizes.embedding[-1]) + hidden * SYMBOLS)
+    shape = {"hidden": hidden, "lanes": lanes, "precision": precision, "weight_drop": weight_drop, "captured": captured}
+    rate = {"ms": found * 1e3, "host_ms": host * 1e3, "characters_per_second": lanes * sizes.window / found}
+    return shape | rate | {"tflops": flops / found / 1e12}
 
 
 def plain(sizes: Sizes) -> dict[str, Any]:
@@ -183,12 +197,24 @@ def runs(sizes: Sizes, text: Path) -> Rows:
         yield {"what": "run", "wall_s": time.perf_counter() - began, "best_nats": min(nats for _, nats in curve)}
         yield {"what": "curve", "seconds_and_nats": curve, "seconds_to_1.4697": below[0] if below else None}
         yield {"what": "chosen", "notices": chosen}
-        yield samples(sizes, Path(folder) / "checkpoints")
+        model = load("gpu", checkpoints=Path(folder) / "checkpoints", device=sizes.device)
+        yield from scores(model, text.read_text()[-sizes.scored :])
+        yield samples(sizes, model)
 
 
-def samples(sizes: Sizes, checkpoints: Path) -> dict[str, Any]:
+def scores(model: LanguageModel, text: str) -> Rows:
+    """The end of the text scored, and scored by a network that goes on learning from it."""
+    for adapting in (False, True):
+        began = time.perf_counter()
+        score = model.score(text, adapting=adapting)
+        spent = time.perf_counter() - began
+        what = {"what": "dynamic evaluation" if adapting else "scoring", "nats": score.nats_per_char, "seconds": spent}
+        yield what | {"characters_per_second": len(text) / spent}
+
+
+def samples(sizes: Sizes, model: LanguageModel) -> dict[str, Any]:
     """Many texts at once on the device."""
-    model, began = load("gpu", checkpoints=checkpoints, device=sizes.device), time.perf_counter()
+    began = time.perf_counter()
     texts = list(model.samples([""] * sizes.texts, Sampling(length=sizes.characters), seed=0))
     spent = time.perf_counter() - began
     rate = sum(len(text.text) for text in texts) / spent

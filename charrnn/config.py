@@ -130,7 +130,7 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
     sample_every: Positive
     patience: Positive | None = None  # evaluations in a row without a better score that end a run
     device: str
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "bfloat16", "float16"]
     threads: Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -173,7 +173,7 @@ WISHES: dict[str, Any] = {
     "time": Duration | None,
     "eval_every": Interval | None,
     "sample_every": Interval | None,
-    "precision": Literal["auto", "float32", "bfloat16"] | None,
+    "precision": Literal["auto", "float32", "bfloat16", "float16"] | None,
     "device": str | None,
 }
 LENGTHS = ("steps", "epochs", "time")

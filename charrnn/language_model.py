@@ -123,10 +123,11 @@ class LanguageModel(ScoringModel):
     def write(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
         _check(sampling)
-        lanes = side_by_side(sampling.length)
         if sampling.novel is not None and sampling.spans is None:
             sampling = replace(sampling, spans=self._spans(sampling.novel))
-        return generate(self.network(light=True), self.vocabulary, requests, sampling, lanes=lanes)
+        network = self.network(light=True)
+        lanes = side_by_side(sampling.length, network.most)
+        return generate(network, self.vocabulary, requests, sampling, lanes=lanes)
 
     def predict(self, text: Content = "", *, steps: int = 1, top: int = 10, unknown: str = "error") -> list[Prediction]:
         """The likeliest continuations of `text` by `steps` symbols, most probable first.

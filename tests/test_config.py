@@ -171,7 +171,7 @@ def test_what_is_no_usable_number_is_refused(key, value):
     [
         *[("learning_rate", 0), ("clip", 0), ("epochs", 0), ("steps", 0), ("layers", 0), ("hidden", 0), ("threads", 0)],
         *[("dropout", 1), ("ema", 1), ("validation_fraction", 1), ("steps", 2**31), ("seed", 2**63), ("steps", 1.5)],
-        *[("cell", "LSTM"), ("cell", "qrnn"), ("unit", "line"), ("precision", "float16"), ("layer_norm", "maybe")],
+        *[("cell", "LSTM"), ("cell", "qrnn"), ("unit", "line"), ("precision", "float64"), ("layer_norm", "maybe")],
         *[("corpus", []), ("corpus", "a.txt"), ("encoding", 8)],
     ],
 )

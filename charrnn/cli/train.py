@@ -152,7 +152,7 @@ def learn(
         with joined(*where, request.tell) as group, opened(request, listener, interruption, group) as loop:
             if given["verbose"]:
                 say("".join(f"{key}: {value}\n" for key, value in loop.config.model_dump().items()).rstrip())
-                say(f"forward and backward: {loop.learner.path}")
+                say(f"a step: {loop.learner.path}")
             was_complete = loop.progress.step >= loop.config.steps
             loop.go()
     finally:

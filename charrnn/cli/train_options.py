@@ -179,7 +179,9 @@ Device = Annotated[
 ]
 Precision = Annotated[
     str | None,
-    machine("--precision", "Precision of arithmetic.", metavar="auto|float32|bfloat16", default="auto: the faster"),
+    machine(
+        "--precision", "Precision of arithmetic.", metavar="auto|float32|bfloat16|float16", default="auto: the fastest"
+    ),
 ]
 Threads = Annotated[
     int | None, machine("--threads", "CPU threads of each process.", default="the cores this process may use")

@@ -17,6 +17,7 @@ learnt is what counts of them.
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -61,7 +62,8 @@ def adapt(network: Network, pieces: Iterable[Ids], vocabulary: Vocabulary) -> It
         if isinstance(layout, Independent):
             reading.read_records(ids, layout.borders(ids), nats)
         elif len(ids) > 1:
-            nats[1:] = reading.read(ids[:-1, None], ids[1:, None], np.ones((len(ids) - 1, 1), dtype=bool))[:, 0]
+            counted = np.ones((len(ids) - 1, 1), dtype=bool)
+            nats[1:] = reading.read(ids[:-1, None], ids[1:, None], counted, carried=True)[:, 0]
         nats = charged(vocabulary, ids, nats, begins=before is None)[len(ids) - len(block) :]
         yield Scored(block, nats, 0, np.zeros(len(block), dtype=bool))
         before = ids[-1:]
@@ -77,7 +79,8 @@ class Adaptation:
         self.weights = list(network.parameters())
         self.origin = [weight.detach().clone() for weight in self.weights]
         self.squares = [torch.zeros_like(weight) for weight in self.origin]  # summed over segments
-        self.segments = 0
+        self.segments = torch.zeros((), device=self.origin[0].device)
+        self.again: Any = None  # a whole segment of one stream, captured on a GPU
 
     def read_records(self, ids: Ids, records: Borders, nats: npt.NDArray[np.float64]) -> None:
         """Write the nats of what counts of `records` into `nats` (n,), segment by segment, side by side."""
@@ -89,26 +92,55 @@ class Adaptation:
             inside = np.minimum(places, records.last)
             nats[places[counted]] = self.read(ids[inside - 1], ids[inside], counted)[counted]
 
-    def read(self, inputs: Ids, targets: Ids, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    def read(
+        self, inputs: Ids, targets: Ids, counted: npt.NDArray[np.bool_], *, carried: bool = False
+    ) -> npt.NDArray[np.float64]:
         """Nats of each of `targets` (T, B); then the weights have learnt from those that are `counted`.
+
+        A state that is `carried` stays where it is from one segment to the next, which a GPU can then repeat.
 
         Raises:
             DivergedError: they are no numbers any more; left out of a score, they would make it better.
         """
         import torch
+
+        device = self.segments.device
+        read, wanted = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (inputs, targets))
+        if device.type == "cuda" and carried and len(inputs) == SEGMENT:
+            nats = self._repeated(read, wanted)
+        else:
+            nats = self._segment(read, wanted, None if counted.all() else torch.from_numpy(counted).to(device))
+        found = nats.double().cpu().numpy()
+        if not np.isfinite(found).all():
+            raise DivergedError("the network diverged while it adapted", "", "score without adapting")
+        return np.asarray(found)
+
+    def _segment(self, read: "Tensor", wanted: "Tensor", counted: "Tensor | None") -> "Tensor":
+        """Nats (T, B); weights, squares and state are changed in place."""
+        import torch
         from torch.nn import functional as F
 
-        device = self.origin[0].device
-        read, wanted = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (inputs, targets))
         logits, state = self.network(read, self.state)
         nats = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view(wanted.shape)
-        if not nats.isfinite().all():
-            raise DivergedError("the network diverged while it adapted", "", "score without adapting")
-        if counted.any():
-            learnt = nats[torch.from_numpy(counted).to(device)]
+        learnt = nats if counted is None else nats[counted]
+        if learnt.numel():
             self._learn(torch.autograd.grad(learnt.mean(), self.weights))
-        self.state = [tuple(part.detach() for part in layer) for layer in state]
-        return nats.detach().double().cpu().numpy()
+        with torch.no_grad():
+            for place, part in zip(chain(*self.state), chain(*state), strict=True):
+                place.copy_(part)
+        return nats.detach()
+
+    def _repeated(self, read: "Tensor", wanted: "Tensor") -> "Tensor":
+        """The same, launched as one."""
+        from charrnn.model.graph import Repeated
+
+        if self.again is None:
+            self.places = read.clone(), wanted.clone()
+            changing = [*self.weights, *self.squares, self.segments, *chain(*self.state)]
+            self.again = Repeated(lambda: self._segment(*self.places, None), changing)
+        for place, ids in zip(self.places, (read, wanted), strict=True):
+            place.copy_(ids)
+        return self.again()  # type: ignore[no-any-return]
 
     def _learn(self, gradients: "tuple[Tensor, ...]") -> None:
         """One step of the formula above."""
@@ -118,7 +150,7 @@ class Adaptation:
         with torch.no_grad():
             torch._foreach_addcmul_(self.squares, gradients, gradients)
             roots = [(squares / self.segments).sqrt_() for squares in self.squares]
-            mean = float(sum(root.sum() for root in roots)) / sum(root.numel() for root in roots) + _TINY
+            mean = torch.stack([root.sum() for root in roots]).sum() / sum(root.numel() for root in roots) + _TINY
             for weight, origin, root, gradient in zip(self.weights, self.origin, roots, gradients, strict=True):
                 root.clamp_(min=FLOOR * mean)
                 weight.lerp_(origin, (root * (DECAY / mean)).clamp_(max=1))

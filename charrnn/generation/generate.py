@@ -21,7 +21,6 @@ from charrnn.generation.sample import Ending, Request, Sampling, Text
 from charrnn.generation.steering import Steering
 from charrnn.text.vocabulary import Vocabulary
 
-MOST_LANES = 256
 _HELD = 1 << 26  # symbols of texts that wait for an earlier one to end
 _AHEAD = 2  # times the lanes: how far a request may be ahead of the first unfinished one
 
@@ -52,9 +51,9 @@ class Piece(NamedTuple):
     ending: Ending | None = None
 
 
-def side_by_side(length: int) -> int:
+def side_by_side(length: int, most: int) -> int:
     """How many texts of `length` symbols to write at once: so many that what waits for its turn stays small."""
-    return max(1, min(MOST_LANES, _HELD // (_AHEAD * max(1, length))))
+    return max(1, min(most, _HELD // (_AHEAD * max(1, length))))
 
 
 def generate(
@@ -134,11 +133,12 @@ class _Board:
         forced, uniform = np.stack([plan[0] for plan in plans], axis=1), np.stack([plan[1] for plan in plans], axis=1)
         chosen, nats = np.empty(forced.shape, dtype=np.int64), np.empty(forced.shape)
         choice = sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p
+        held = [lane for lane, text in enumerate(self.texts) if text.steered]
         for t in range(steps):
             logits, self.state = self.network.step(self.ids, self.state)
             if self.vocabulary.unwritten:
                 logits[:, self.vocabulary.unwritten] = -np.inf
-            lanes = [lane for lane, text in enumerate(self.texts) if forced[t, lane] < 0 and text.steered]
+            lanes = [lane for lane in held if forced[t, lane] < 0 and self.texts[lane].steered]
             steering = Steering(self.texts, lanes, logits, self.network, self.state) if lanes else None
             allowed, costs = (logits, logits) if steering is None else (steering.allowed, steering.costs)
             drawn = draw(distribution(allowed, *choice), uniform[t])

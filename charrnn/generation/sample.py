@@ -6,6 +6,8 @@ the one that is complete first ends the text. This room does not know networks, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -153,6 +155,11 @@ class Text:
 
     def add(self, ids: Sequence[int], nats: Sequence[float]) -> None:
         """Take up symbols that were chosen; what comes after the end is dropped."""
+        if self._endless(ids):
+            self.nats = reduce(add, nats, self.nats)
+            self._sure += self.vocabulary.to_bytes(ids)
+            self.written += sum(self.vocabulary.lengths[symbol] for symbol in ids)
+            return
         for symbol, cost in zip(ids, nats, strict=True):
             if symbol == NOTHING:
                 self._end("exhausted")
@@ -176,6 +183,13 @@ class Text:
             sure = len(self._held) - _overlap(self._held, self.sampling.stops)
             self._sure += self._held[:sure]
             self._held = self._held[sure:]
+
+    def _endless(self, ids: Sequence[int]) -> bool:
+        """Whether the text can neither end at one of `ids` nor hold one back, so that none needs a look of its own."""
+        s = self.sampling
+        if s.stops or self.covering or NOTHING in ids or (s.records and self.vocabulary.end_id in ids):
+            return False
+        return self.written + sum(self.vocabulary.lengths[symbol] for symbol in ids) < s.length
 
     def _uncovered(self, symbol: int) -> tuple[bytes, int]:
         """What a symbol writes behind the prompt, and how much of the length that takes."""

@@ -124,12 +124,15 @@ def joined(rank: int, size: int, local_rank: int, tell: Tell = lambda text: None
     if size == 1:
         yield ALONE
         return
-    on_gpus = torch.cuda.is_available()
-    if on_gpus:
-        torch.cuda.set_device(local_rank % torch.cuda.device_count())
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus:
+        torch.cuda.set_device(local_rank % gpus)
     try:
         store = met(rank, size, tell)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", store=store, rank=rank, world_size=size)
+        # NCCL wants a GPU for each process; gloo exchanges what lies on one that is shared, through the CPU.
+        store.set(f"gpu {rank}", "own" if local_rank < gpus else "")
+        own = all(store.get(f"gpu {each}") for each in range(size))
+        dist.init_process_group("cpu:gloo,cuda:nccl" if own else "gloo", store=store, rank=rank, world_size=size)
         yield Group(rank, size)
         dist.barrier()  # measured without it: of ten processes that left at once, gloo's threads aborted one
     except RuntimeError as error:

@@ -11,25 +11,26 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from charrnn.config import CELL_GATES, RunConfig
+from charrnn.learning.captured_step import CapturedStep, Learn, Learnt, Number, why_plain
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.dropout import UNITS, WEIGHTS, mask_on
-from charrnn.learning.optimizer import AdamW, update_average
-from charrnn.learning.passes import CapturedPass, PlainPass, why_plain
+from charrnn.learning.held import Held, sent
+from charrnn.learning.optimizer import AdamW, average_pull, update_average
 from charrnn.learning.schedule import dropout_share, learning_rate
 from charrnn.learning.teachers import Expected
-from charrnn.model.cells import CELLS
+from charrnn.model.cells import CELLS, autocast, persistent
 from charrnn.model.network import CharRNN, Masks, NetworkState
 from charrnn.text.lanes import Window
 
 Arrays = dict[str, npt.NDArray[Any]]
 _IGNORED = -100  # a target that is not counted, as cross_entropy has it
+LOSS_SCALE = 2.0**13  # at first, of float16: a power of two, so that nothing but the exponents of gradients changes
 
 
 class Learner:
@@ -37,8 +38,10 @@ class Learner:
 
     def __init__(self, config: RunConfig, symbols: int, group: Group = ALONE, expected: Expected | None = None) -> None:
         self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
-        self.expected = expected  # of teachers
-        self.group = group
+        self.group, self.expected = group, expected  # of teachers
+        self.taught = expected.on(self.device) if expected else {}
+        self.text: Held | None = None
+        self.rate = 0.0  # of the last step
         self.share = self.group.share(config.batch_size)
         self.begin()
 
@@ -55,8 +58,10 @@ class Learner:
         self.averages: list[Tensor] = list(self.average.parameters())
         self.optimizer = AdamW(self.network, config.weight_decay)
         self.state = self.network.initial_state(self.share.stop - self.share.start)
-        kind = PlainPass if why_plain(self.device, self.group.size) else CapturedPass
-        self.whole = kind(self._forward, self.parameters)
+        # float16 has no room for small gradients: the loss is scaled up, and the gradients down again.
+        self.scale = torch.full((), LOSS_SCALE, device=self.device) if config.precision == "float16" else None
+        plain = why_plain(self.device, self.group.size)
+        self.learn: Learn | CapturedStep = self._learn if plain else CapturedStep(self._learn, self._changing)
         if self.replica is not self.network:
             # After its first backward pass DDP lays its buckets out anew, and the last bits of a sum over more than two
             # processes depend on where a gradient lies in them: have that done here, so that resuming changes nothing.
@@ -65,9 +70,16 @@ class Learner:
 
     @property
     def path(self) -> str:
-        """How forward and backward are made, and why."""
-        why = why_plain(self.device, self.group.size)
-        return f"kernel by kernel, as {why}" if why else "captured as one CUDA graph (kernel by kernel for records)"
+        """How a step is made, and why."""
+        c, why = self.config, why_plain(self.device, self.group.size)
+        how = f"kernel by kernel, as {why}" if why else "captured as one CUDA graph (kernel by kernel for records)"
+        widths = [c.embedding or self.symbols, *[c.hidden] * (c.layers - 1)]
+        lanes = self.share.stop - self.share.start
+        if self.device.type != "cuda" or not all(
+            persistent(c.cell, width, c.hidden, lanes, c.precision) for width in widths
+        ):
+            return how
+        return f"{how}, the recurrence by cuDNN's persistent kernel"
 
     def step(self, window: Window, index: int) -> tuple[Tensor, Tensor]:
         """Learn from one window as step `index`; returns (mean loss in nats, gradient norm before clipping).
@@ -75,42 +87,90 @@ class Learner:
         The hidden state is carried from window to window and cut from the graph: truncated backpropagation through
         time (Williams and Peng 1990). Lanes that start over start from zeros.
         """
-        lanes = window.inputs.shape[1]
+        lanes, config = window.places.shape[1], self.config
         share = self.group.share(lanes)
-        inputs, wanted = (self._to_device(ids[:, share]) for ids in (window.inputs, self._wanted(window)))
+        inputs, wanted = self._gathered(window, share)
         if window.fresh.all():
             self.state = self.network.initial_state(share.stop - share.start)
         elif window.fresh.any():
-            kept = self._to_device(~window.fresh[share]).to(self.state[0][0].dtype)[:, None]
+            kept = sent(~window.fresh[share], self.device).to(self.state[0][0].dtype)[:, None]
             self.state = [tuple(part * kept for part in layer) for layer in self.state]
-        masks = self._masks(index, lanes, share)
-        if window.counted is None:
-            loss, state = self.whole(inputs, wanted, self.state, masks)
-        else:  # the mean over all processes, of which each may count another number
-            each = self.group.size / max(1, int(window.counted.sum()))
-            counted = PlainPass(partial(self._forward, each=each), self.parameters)
-            loss, state = counted(inputs, wanted, self.state, masks)
-        norm = self._descend(index)
+        masks, peak, warmup = self._masks(index, lanes, share), config.learning_rate, config.warmup
+        self.rate = learning_rate(index, peak=peak, warmup=warmup, steps=config.steps, legs=config.legs)
+        learn: Learn | CapturedStep = self.learn
+        if window.counted is not None:  # the mean over all processes, of which each may count another number
+            learn = partial(self._learn, each=self.group.size / max(1, int(window.counted.sum())))
+        pull = average_pull(index, config.ema)
+        loss, norm, state = learn(inputs, wanted, self.state, masks, self.rate, pull)
+        while self.scale is not None and self.scale > 1 and not norm.isfinite():
+            self.scale *= 0.5  # nothing has changed: once more, with room for larger gradients
+            loss, norm, state = learn(inputs, wanted, self.state, masks, self.rate, pull)
         self.state = [tuple(part.detach().float() for part in layer) for layer in state]
-        if lanes != self.config.batch_size:  # a batch of short records, which ends with its only window
+        if lanes != config.batch_size:  # a batch of short records, which ends with its only window
             self.state = self.network.initial_state(self.share.stop - self.share.start)
         return self.group.mean(loss), norm
 
-    def _wanted(self, window: Window) -> npt.NDArray[Any]:
-        """The targets (T, B); of a run that has teachers a distribution for each, (T, B, V)."""
+    def _gathered(self, window: Window, share: slice) -> tuple[Tensor, Tensor]:
+        """This process's inputs (T, B) and targets (T, B); of a run that has teachers distributions (T, B, V)."""
+        if self.text is None or self.text.array is not window.ids:
+            self.text = Held(window.ids, self.device)
+        ids = self.text.take(window.places[:, share])
+        inputs, wanted, counted = ids[:-1], ids[1:], None
+        if window.counted is not None:
+            counted = sent(window.counted[:, share], self.device)
         if self.expected is not None:
-            return self.expected.targets(window, self.symbols).numpy()
-        return window.targets if window.counted is None else np.where(window.counted, window.targets, _IGNORED)
+            found = {name: held.take(window.places[1:, share]) for name, held in self.taught.items()}
+            return inputs, self.expected.targets(found, wanted, counted, self.symbols)
+        return inputs, wanted if counted is None else wanted.masked_fill(~counted, _IGNORED)
 
     def _forward(
         self, inputs: Tensor, wanted: Tensor, state: NetworkState, masks: Sequence[Masks], each: float | None = None
     ) -> tuple[Tensor, NetworkState]:
         """The loss, a mean or `each` times the sum, and the state after the window."""
-        precision = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=precision, cache_enabled=False):
+        with autocast(self.device, self.config.precision):
             logits, state = self.replica(inputs, state, masks)
         loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(0, 1), reduction="sum" if each else "mean")
         return (loss * each if each else loss), state
+
+    def _learn(
+        self,
+        inputs: Tensor,
+        wanted: Tensor,
+        state: NetworkState,
+        masks: Sequence[Masks],
+        rate: Number,
+        pull: Number,
+        each: float | None = None,
+    ) -> Learnt:
+        """A whole step: forward and backward through one window, then down."""
+        loss, after = self._forward(inputs, wanted, state, masks, each)
+        for parameter in self.parameters:
+            parameter.grad = None
+        (loss if self.scale is None else loss * self.scale).backward()  # type: ignore[no-untyped-call]
+        return Learnt(
+            loss.detach(), self._descend(rate, pull), [tuple(part.detach() for part in layer) for layer in after]
+        )
+
+    def _descend(self, rate: Number, pull: Number) -> Tensor:
+        """Clip the gradients (Pascanu et al. 2013), follow them, update the average; returns their norm before.
+
+        Where gradients of a scaled loss are no numbers any more, nothing changes.
+        """
+        broken = None
+        if self.scale is not None:
+            gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+            torch._foreach_div_(gradients, self.scale)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+        if self.scale is not None:
+            broken = (~norm.isfinite()).float()
+            pull = pull * (1 - broken)
+        self.optimizer.step(rate, broken)
+        update_average(self.averages, self.parameters, pull)
+        return norm
+
+    def _changing(self) -> list[Tensor]:
+        """What a step changes in place."""
+        return [*self.parameters, *self.averages, *self.optimizer.changing()]
 
     def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:
         """Dropout's masks of step `index`, one pair for each layer, of this process's `own` lanes."""
@@ -128,15 +188,6 @@ class Learner:
 
         return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in range(c.layers)]
 
-    def _descend(self, index: int) -> Tensor:
-        """Clip the gradients (Pascanu et al. 2013), follow them, update the average; returns their norm before."""
-        config = self.config
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.clip)
-        peak, warmup = config.learning_rate, config.warmup
-        self.optimizer.step(learning_rate(index, peak=peak, warmup=warmup, steps=config.steps, legs=config.legs))
-        update_average(self.averages, self.parameters, decay=config.ema, step=index)
-        return norm
-
     def tensors(self) -> Arrays:
         """All of it but the average, as CPU arrays that no later step changes."""
         found: dict[str, Tensor] = {}
@@ -147,6 +198,8 @@ class Learner:
         for index, layer in enumerate(self.state):
             for part, tensor in zip(CELLS[self.config.cell].state_names, layer, strict=True):
                 found[f"state.{index}.{part}"] = self.group.lanes(tensor)
+        if self.scale is not None:
+            found["loss_scale"] = self.scale[None]
         return {name: tensor.cpu().numpy().copy() for name, tensor in found.items()}
 
     def restore(
@@ -159,18 +212,14 @@ class Learner:
             for moment, tensor in self.optimizer.moments(parameter).items():
                 tensor.copy_(torch.from_numpy(tensors[f"{moment}.{name}"]))
         self.optimizer.resume(step)
+        if self.scale is not None and "loss_scale" in tensors:
+            self.scale.fill_(float(tensors["loss_scale"][0]))
         names = CELLS[self.config.cell].state_names
         self.state = [
-            tuple(self._to_device(tensors[f"state.{index}.{part}"][self.share]) for part in names)
+            tuple(sent(tensors[f"state.{index}.{part}"][self.share], self.device) for part in names)
             for index in range(self.config.layers)
         ]
 
     def average_weights(self) -> Arrays:
         """The averaged weights by name, as arrays that no later step changes."""
         return {name: array.copy() for name, array in self.average.weights().items()}
-
-    def _to_device(self, array: npt.NDArray[Any]) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if self.device.type != "cuda":
-            return tensor.to(self.device)
-        return tensor.pin_memory().to(self.device, non_blocking=True)

@@ -17,7 +17,6 @@ class AdamW:
 
     def __init__(self, network: nn.Module, weight_decay: float) -> None:
         self.parameters = list(network.parameters())
-        self.learning_rate = 0.0  # of the last step
         matrices = [parameter for parameter in self.parameters if parameter.dim() > 1]
         vectors = [parameter for parameter in self.parameters if parameter.dim() <= 1]
         self.groups = ((matrices, weight_decay), (vectors, 0.0))
@@ -29,15 +28,18 @@ class AdamW:
         """Adam's running moments of one parameter, zeros before the first step."""
         return {"moment1": self.first[parameter], "moment2": self.second[parameter]}
 
+    def changing(self) -> list[Tensor]:
+        """What a step changes, besides the parameters."""
+        return [*self.first.values(), *self.second.values(), *self.steps.values()]
+
     def resume(self, steps: int) -> None:
         """Go on as if so many steps had been made, with the moments that stand there."""
         for made in self.steps.values():
             made.fill_(steps)
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Follow the gradients."""
-        self.learning_rate = learning_rate
+    def step(self, learning_rate: float | Tensor, broken: Tensor | None = None) -> None:
+        """Follow the gradients; where `broken` is 1 instead of 0 they are no numbers, and nothing changes."""
         for group, decay in self.groups:
             learnt = [parameter for parameter in group if parameter.grad is not None]
             adamw(
@@ -48,6 +50,7 @@ class AdamW:
                 [],
                 [self.steps[parameter] for parameter in learnt],
                 fused=True,
+                found_inf=broken,
                 amsgrad=False,
                 beta1=BETAS[0],
                 beta2=BETAS[1],
@@ -59,9 +62,12 @@ class AdamW:
 
 
 @torch.no_grad()
-def update_average(average: Sequence[Tensor], weights: Sequence[Tensor], *, decay: float, step: int) -> None:
-    """Average <- decay * average + (1 - decay) * weights.
+def update_average(average: Sequence[Tensor], weights: Sequence[Tensor], pull: float | Tensor) -> None:
+    """Average <- (1 - pull) * average + pull * weights."""
+    for mean, weight in zip(average, weights, strict=True):
+        mean.lerp_(weight, pull)
 
-    Early on the decay is smaller, (1 + step) / (10 + step), so that the random start is soon forgotten.
-    """
-    torch._foreach_lerp_(list(average), list(weights), 1 - min(decay, (1 + step) / (10 + step)))
+
+def average_pull(step: int, decay: float) -> float:
+    """1 - decay; early on more, 9 / (10 + step), so that the random start is soon forgotten."""
+    return 1 - min(decay, (1 + step) / (10 + step))

@@ -10,7 +10,7 @@ through the text, and kept in half precision. Of a large alphabet the likeliest 
 goes to t.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from charrnn.evaluation.score import LANES, blocks, surprisals
 from charrnn.evaluation.segments import RUN_UP, segmented
+from charrnn.learning.held import Held
 from charrnn.model.network import CharRNN, NetworkState, TorchReader
-from charrnn.text.lanes import Window
 from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -38,15 +38,21 @@ class Expected:
     rows: Rows  # (n,): `p` (K,) and, of a large alphabet, `symbols` (K,)
     weight: float
 
-    def targets(self, window: Window, symbols: int) -> Tensor:
-        """What a network over so many `symbols` learns at the places of `window`: (T, B, V), zeros where none count."""
-        found: Rows = self.rows[window.places]
-        p = torch.from_numpy(found["p"].astype(np.float32)) * self.weight
-        if "symbols" in (found.dtype.names or ()):
-            p = torch.zeros(*p.shape[:2], symbols).scatter_(-1, torch.from_numpy(found["symbols"].astype(np.int64)), p)
+    def on(self, device: torch.device) -> dict[str, Held]:
+        """The rows, to be taken on `device`."""
+        return {name: Held(self.rows[name], device) for name in self.rows.dtype.names or ()}
+
+    def targets(self, found: Mapping[str, Tensor], wanted: Tensor, counted: Tensor | None, symbols: int) -> Tensor:
+        """What a network over so many `symbols` learns where `wanted` (T, B) stand and the rows that were `found`.
+
+        (T, B, V), zeros where none is `counted`.
+        """
+        p = found["p"] * self.weight
+        if "symbols" in found:
+            p = p.new_zeros(*p.shape[:2], symbols).scatter_(-1, found["symbols"], p)
         rest = 1 - p.sum(-1, keepdim=True)
-        p.scatter_add_(-1, torch.from_numpy(window.targets)[..., None], rest)
-        return p if window.counted is None else p * torch.from_numpy(window.counted)[..., None]
+        p.scatter_add_(-1, wanted[..., None], rest)
+        return p if counted is None else p * counted[..., None]
 
 
 def row_of(symbols: int) -> np.dtype[Any]:

@@ -103,6 +103,12 @@ class GRU(nn.GRU):
 CELLS: dict[str, type[Elman] | type[LSTM] | type[GRU]] = {"rnn": Elman, "lstm": LSTM, "gru": GRU}
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context in which a network computes in `precision`, a name of torch's."""
+    dtype = torch.bfloat16 if precision == "float32" else getattr(torch, precision)
+    return torch.autocast(device.type, dtype, enabled=precision != "float32", cache_enabled=False)
+
+
 def asked_dtype(inputs: Tensor) -> torch.dtype:
     """What autocast asks for where `inputs` are; without it, what they are in."""
     device = inputs.device.type
@@ -122,6 +128,15 @@ def fused(kernel: Callable[..., Any], inputs: Tensor, state: list[Tensor], param
     state, parameters = rest[: len(state)], rest[len(state) :]
     with torch.autocast("cuda", enabled=False):
         return kernel(inputs, state if kernel is torch.lstm else state[0], parameters, *_ONE_LAYER)
+
+
+def persistent(cell: str, inputs: int, hidden: int, lanes: int, precision: str) -> bool:
+    """Whether torch has cuDNN compute such a layer in one kernel that keeps its weights on the chip.
+
+    As torch decides (`get_algo` in its RNN.cpp) for large GPUs from the A100 on; it never does so for a GRU there.
+    """
+    whole = hidden <= 1024 and hidden % 128 == 0 and inputs % 128 == 0
+    return cell == "lstm" and precision == "float16" and whole and lanes % 8 == 0 and lanes <= 128
 
 
 def weights(cell: nn.RNNBase, mask: Tensor | None) -> list[Tensor]:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from charrnn.config import CELL_GATES
 from charrnn.errors import SettingsError
-from charrnn.model.cells import CELLS
-from charrnn.model.graph import captured
+from charrnn.model.cells import CELLS, autocast
+from charrnn.model.graph import Repeated
 
 _STEPS, _GPU_STEPS, _SECONDS = 16, 128, 0.25  # of a measurement
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
@@ -85,8 +85,9 @@ class LayerShape(NamedTuple):
 
 
 def precisions(device: str, cell: str) -> list[str]:
-    """In which precisions `cell` runs there."""
-    return [precision for precision in ("float32", "bfloat16") if computes(device, precision, cell)]
+    """In which precisions `cell` runs there, and may be worth it: float16 is for GPUs that have no bfloat16."""
+    known = ("float32", "bfloat16", *(["float16"] if torch.device(device).type == "cuda" else []))
+    return [precision for precision in known if computes(device, precision, cell)]
 
 
 def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: LayerShape) -> dict[str, float]:
@@ -154,14 +155,14 @@ def _pass(layer: Any, window: Tensor, state: tuple[Tensor, ...], precision: str)
     """Forward and backward through a layer, waited for; on a GPU captured, as training does it."""
 
     def work() -> Tensor:
-        with torch.autocast(window.device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+        with autocast(window.device, precision):
             outputs, _ = layer.unroll(window, state)
         return torch.autograd.grad(outputs.float().sum(), list(layer.parameters()))[0].sum()
 
     if window.device.type != "cuda":
         return lambda: work().item()
-    replay, result = captured(work)
-    return lambda: (replay(), result.item())
+    again = Repeated(work)
+    return lambda: again().item()
 
 
 def check_precision(device: str, precision: str, cell: str) -> None:
@@ -180,7 +181,7 @@ def computes(device: str, precision: str, cell: str) -> bool:
     layer = CELLS[cell](1, 1).to(device)
     zeros = torch.zeros(1, 1, device=device)
     try:
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16"):
+        with autocast(torch.device(device), precision):
             layer.unroll(zeros[None], (zeros,) * len(layer.state_names))
     except RuntimeError:
         return False

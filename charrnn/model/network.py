@@ -7,6 +7,7 @@ without torch is `numpy_network.py`; the two are held against each other by a te
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from charrnn.config import ModelConfig, has_residual
 from charrnn.model.cells import CELLS, State
+from charrnn.model.graph import Repeated
 
 NetworkState = list[State]  # one entry per layer
 
@@ -98,11 +100,13 @@ class TorchReader:
     The same interface as `NumpyNetwork`, for devices and text sizes at which torch is the faster of the two.
     """
 
-    ROWS = 256  # a step always computes a multiple of so many lanes, so that none depends on how many are asked for
+    ROWS = 256  # lanes that a step always computes together, so that none depends on how many are asked for
 
     def __init__(self, network: CharRNN) -> None:
         self.network, self.symbols = network.eval(), network.symbols
         self.device = network.head.weight.device
+        self.most = 4096 if self.device.type == "cuda" else 256  # texts that are worth writing side by side
+        self.graphs: dict[int, tuple[Tensor, NetworkState, Repeated[tuple[Tensor, NetworkState]]]] = {}
 
     def initial_state(self, lanes: int) -> NetworkState:
         """All zeros, for `lanes` texts side by side."""
@@ -118,10 +122,34 @@ class TorchReader:
         """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
         lanes, more = len(ids), -len(ids) % self.ROWS
         padded = [tuple(F.pad(part, (0, 0, 0, more)) for part in layer) for layer in state]
-        with torch.no_grad():
-            logits, padded = self.network(torch.from_numpy(np.pad(ids, (0, more))[None]).to(self.device), padded)
+        logits, padded = self._stepped(torch.from_numpy(np.pad(ids, (0, more))[None]), padded)
         state = [tuple(part[:lanes] for part in layer) for layer in padded]
         return logits[0, :lanes].float().cpu().numpy(), state
+
+    @torch.no_grad()
+    def _stepped(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
+        """Ids (1, B), of whole ROWS -> logits (1, B, V) and the state; on a GPU captured."""
+        if self.device.type != "cuda":
+            return self._in_rows(ids, state)
+        if ids.shape[1] not in self.graphs:
+            own = ids.to(self.device), self.initial_state(ids.shape[1])
+            self.graphs[ids.shape[1]] = (*own, Repeated(lambda: self._in_rows(*own)))
+        own_ids, own_state, again = self.graphs[ids.shape[1]]
+        own_ids.copy_(ids)
+        for place, part in zip(chain(*own_state), chain(*state), strict=True):
+            place.copy_(part)
+        logits, after = again()
+        return logits, [tuple(part.clone() for part in layer) for layer in after]
+
+    def _in_rows(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
+        parts = []
+        for at in range(0, ids.shape[1], self.ROWS):
+            own = slice(at, at + self.ROWS)
+            parts.append(self.network(ids[:, own], [tuple(part[own] for part in layer) for layer in state]))
+        after = [
+            tuple(map(torch.cat, zip(*layers, strict=True))) for layers in zip(*(end for _, end in parts), strict=True)
+        ]
+        return torch.cat([logits for logits, _ in parts], dim=1), after
 
     def agrees(self, lanes: int) -> bool:
         """A lane is always computed among as many others."""

@@ -94,6 +94,8 @@ class _Layer:
 class NumpyNetwork:
     """A trained network that reads ids and gives logits: one step, or one window at a time."""
 
+    most = 256  # texts that are worth writing side by side
+
     def __init__(self, config: ModelConfig, symbols: int, weights: Mapping[str, Array]) -> None:
         self.config, self.symbols = config, symbols
         self._cell = CELLS[config.cell]

@@ -84,10 +84,8 @@ class RecordBatches:
         length = min(self.seq_length, int(self.lengths[place]) - offset)
         first, asked, last = (self._padded(column[chosen], lanes) for column in self.records.columns)
         places = first + offset + np.arange(length + 1)[:, None]  # (T + 1, B)
-        inside = np.minimum(places, last)
-        block = self.ids[inside].astype(np.int64)
         counted = (places[1:] > asked) & (places[1:] <= last)
-        return Window(block[:-1], block[1:], np.full(lanes, offset == 0), inside[1:], counted)
+        return Window(self.ids, np.minimum(places, last), np.full(lanes, offset == 0), counted)
 
     def _padded(self, column: Numbers, lanes: int) -> Numbers:
         """A column of borders with empty records behind it."""

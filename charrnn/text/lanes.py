@@ -22,16 +22,26 @@ from charrnn.text.vocabulary import Ids
 
 @dataclass(frozen=True)
 class Window:
-    """One batch: `targets` is `inputs` one symbol later; `fresh` marks lanes whose state must start at zero.
+    """One batch, by where its symbols stand in a text, so that they can be gathered wherever that text is held.
 
-    Of records, `counted` (T, B) marks the targets that stand for something: others are padding, or a question.
+    `fresh` marks lanes whose state must start at zero. Of records, `counted` (T, B) marks the targets that stand for
+    something: others are padding, or a question.
     """
 
-    inputs: npt.NDArray[np.int64]  # (T, B)
-    targets: npt.NDArray[np.int64]  # (T, B)
+    ids: Ids  # the text
+    places: npt.NDArray[np.int64]  # (T + 1, B): every symbol is the target of the one before it
     fresh: npt.NDArray[np.bool_]  # (B,)
-    places: npt.NDArray[np.int64]  # (T, B): where the targets stand
     counted: npt.NDArray[np.bool_] | None = None  # None: all
+
+    @property
+    def inputs(self) -> npt.NDArray[np.int64]:
+        """What is read, (T, B)."""
+        return self.ids[self.places[:-1]].astype(np.int64)
+
+    @property
+    def targets(self) -> npt.NDArray[np.int64]:
+        """What is to be predicted, (T, B)."""
+        return self.ids[self.places[1:]].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -67,8 +77,7 @@ class Lanes:
         epoch, index = divmod(step, self.windows)
         lane_starts = self.offset(epoch) + np.arange(self.batch_size) * self.windows * self.seq_length
         places = np.arange(self.seq_length + 1)[:, None] + (lane_starts + index * self.seq_length)[None, :]
-        block = self.ids[places].astype(np.int64)  # (T + 1, B)
-        return Window(block[:-1], block[1:], np.full(self.batch_size, index == 0), places[1:])
+        return Window(self.ids, places, np.full(self.batch_size, index == 0))
 
 
 def fit(symbols: int, batch_size: int, seq_length: int, shares: int = 1) -> tuple[int, int]:

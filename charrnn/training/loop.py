@@ -127,7 +127,7 @@ class Loop:
         elapsed, self.clock = now - self.clock, now
         p.seconds += elapsed
         loss, read = p.loss_sum / p.loss_count, p.loss_count * self.windows.symbols / self.windows.windows
-        rate = self.learner.optimizer.learning_rate
+        rate = self.learner.rate
         self.corpus.release()
         self.emit(Trained(p.step, p.epoch, loss, norm, rate, read / max(elapsed, 1e-9), p.seconds))
         if p.last_loss is not None and loss > max(SPIKE * p.last_loss, p.last_loss + NOISE):

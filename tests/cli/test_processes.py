@@ -201,6 +201,17 @@ def place(tmp_path):
     return tmp_path
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no GPU")
+def test_processes_that_share_a_gpu_train_the_run_of_one(place, charrnn):
+    line = ["train", "verses.txt", *TINY, "--dropout", "0", "--weight-drop", "0", "--steps", "40", "--device", "cuda"]
+    assert charrnn(*line, "--name", "one", cwd=place).returncode == 0
+    with torchrun(place, *line, "--name", "two") as job:
+        assert job.wait() == 0, job.said()
+    one, two = (json.loads(charrnn("evaluate", name, "--json", cwd=place).stdout) for name in ("one", "two"))
+    assert two["nats_per_char"] == pytest.approx(one["nats_per_char"], abs=5e-3)
+
+
 # Which process this is -----------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """A training step, and the promise that everything it changes can be taken out and put back, bit for bit."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from charrnn.config import RunConfig
-from charrnn.learning.learner import Learner
+from charrnn.learning.learner import LOSS_SCALE, Learner
 from charrnn.learning.watch import live_sample, validate
 from charrnn.model.cells import CELLS
 from charrnn.model.machine import computes
@@ -236,7 +237,7 @@ def test_lanes_that_start_afresh_start_from_zero_and_the_others_go_on(cell):
     network, state = copy.deepcopy(learner.network), learner.state
     plain = Lanes(CORPUS.train, 3, 20).window(HALF)
     assert not plain.fresh.any()
-    learner.step(Window(plain.inputs, plain.targets, np.array([False, True, False]), plain.places), HALF)
+    learner.step(Window(plain.ids, plain.places, np.array([False, True, False])), HALF)
     with torch.no_grad():
         going_on = network(torch.from_numpy(plain.inputs), state)[1]
         from_zero = network(torch.from_numpy(plain.inputs), network.initial_state(3))[1]
@@ -259,6 +260,60 @@ def test_learner_learns(cell, precision):
     wanted = config(cell, precision=precision, dropout=0.0, hidden=32, steps=120, learning_rate=0.02)
     losses = train(Learner(wanted, V), 0, 120)
     assert abs(losses[0] - np.log(V)) < 0.7
+    assert np.mean(losses[-6:]) < losses[0] / 3
+
+
+# float16's loss scale, which works in any precision
+
+
+def scaled(scale, steps, **changes):
+    learner = Learner(config(**changes), V)
+    learner.scale = torch.tensor(scale)
+    train(learner, 0, steps)
+    return learner
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_scaled_loss_is_learnt_from_bit_for_bit(cell):
+    """It is a power of two, and taken out before anything is done with a gradient."""
+    found = whole(scaled(LOSS_SCALE, STEPS, cell=cell), STEPS)
+    assert found.pop("loss_scale").tolist() == [LOSS_SCALE]
+    assert differing(found, whole(trained(config(cell), STEPS), STEPS)) == []
+
+
+def test_a_scale_that_is_too_large_is_halved_and_the_step_made_again():
+    learner = scaled(2.0**127, STEPS)
+    assert 1 < learner.scale < 2.0**127
+    found = whole(learner, STEPS)
+    del found["loss_scale"]
+    assert differing(found, whole(trained(config(), STEPS), STEPS)) == []
+
+
+def test_what_no_scale_helps_changes_nothing_and_is_seen():
+    learner = scaled(LOSS_SCALE, HALF)
+    with torch.no_grad():
+        learner.network.head.weight.fill_(3e38)  # logits without end
+    before = whole(learner, HALF)
+    (loss,) = train(learner, HALF, HALF + 1)
+    after = whole(learner, HALF)
+    assert math.isnan(loss)
+    assert {name.partition(".")[0] for name in differing(before, after)} == {"state", "loss_scale"}
+
+
+def test_the_scale_is_needed_to_resume():
+    halfway = whole(scaled(2.0**20, HALF), HALF)
+    learner = scaled(2.0**13, 0)
+    average = {name.removeprefix("average."): array for name, array in halfway.items() if name.startswith("average.")}
+    learner.restore(halfway, average, HALF)
+    assert learner.scale == 2.0**20
+
+
+@pytest.mark.skipif(not computes("cpu", "float16", "gru"), reason="no float16 here")
+def test_float16_learns():
+    wanted = config("gru", precision="float16", dropout=0.0, hidden=32, steps=120, learning_rate=0.02)
+    learner = Learner(wanted, V)
+    losses = train(learner, 0, 120)
+    assert learner.scale is not None
     assert np.mean(losses[-6:]) < losses[0] / 3
 
 

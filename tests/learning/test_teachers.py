@@ -45,6 +45,12 @@ def directly(networks, ids):
     return found.numpy()
 
 
+def wanted_of(expected, window, symbols=V):
+    taught = {name: held.take(window.places[1:]) for name, held in expected.on(torch.device("cpu")).items()}
+    counted = None if window.counted is None else torch.from_numpy(window.counted)
+    return expected.targets(taught, torch.from_numpy(window.targets), counted, symbols)
+
+
 def test_what_teachers_expect_is_the_mean_of_what_they_say(monkeypatch):
     """Also block by block, each with what stands before it."""
     networks = [network(1), network(2)]
@@ -66,10 +72,10 @@ def test_a_student_s_loss_is_the_formula(monkeypatch, weight, kept):
         monkeypatch.setattr(teachers, "LIKELIEST", kept)
     found = rows([network(1)])
     window = Lanes(CORPUS.train, 3, 10).window(4)
-    wanted = Expected(found, weight).targets(window, V)
+    wanted = wanted_of(Expected(found, weight), window)
     logits = torch.randn(10, 3, V)
     ours = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(0, 1))
-    logs, p = logits.log_softmax(-1), directly([network(1)], CORPUS.train)[window.places - 1]
+    logs, p = logits.log_softmax(-1), directly([network(1)], CORPUS.train)[window.places[1:] - 1]
     if kept < V:
         smallest = np.sort(p, axis=-1)[..., -kept][..., None]
         p = np.where(p >= smallest, p, 0)
@@ -110,6 +116,6 @@ def test_of_records_only_what_counts_is_taught():
     found = np.concatenate(list(expectations([network(1, 4)], ids, vocabulary, lambda text: None)))
     for step in range(windows.windows):
         window = windows.window(step)
-        wanted = Expected(found, 0.5).targets(window, 4)
+        wanted = wanted_of(Expected(found, 0.5), window, 4)
         assert torch.allclose(wanted.sum(-1), torch.from_numpy(window.counted).float(), atol=1e-5)
-        assert (window.places[window.counted] > 0).all()
+        assert (window.places[1:][window.counted] > 0).all()

@@ -56,8 +56,8 @@ def run_config(**changes):
 def learnt(text, changes):
     """The average and everything else that a learner holds after one step."""
     symbols = len(Vocabulary.of(text))
-    learner, ids = Learner(run_config(**dict(changes)), symbols), np.arange(6).reshape(3, 2) % symbols
-    learner.step(Window(ids, ids[::-1], np.full(2, False), ids), 0)
+    learner, ids = Learner(run_config(**dict(changes)), symbols), np.arange(8) % symbols
+    learner.step(Window(ids, np.arange(8).reshape(4, 2), np.full(2, False)), 0)
     return learner.average_weights(), learner.tensors()
 
 
