@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from charrnn.scoring_model import Content, ScoringModel
 _TRIES = 5  # at reading the newest file of a run that is being trained
 
 
+Kind = TypeVar("Kind", bound="LanguageModel")
+
+
 def load(
     model: str | Path | None = None,
     *,
@@ -36,7 +39,18 @@ def load(
     device: str = "cpu",
     corpus: str | Iterable[str] = (),
 ) -> "LanguageModel":
-    """The model that a `.safetensors` file, a run's folder or name, or nothing (the newest run) stands for.
+    """The model that `opened` opens."""
+    return opened(LanguageModel, model, checkpoints, device, corpus)
+
+
+def opened(
+    kind: type[Kind],
+    model: str | Path | None,
+    checkpoints: str | Path,
+    device: str,
+    corpus: str | Iterable[str],
+) -> Kind:
+    """The model, of a `kind`, that a `.safetensors` file, a run's folder or name, or nothing (the newest run) means.
 
     `corpus` is where its own text is now, if that has moved: the places that it was trained on, in their order, and
     behind them those of its validation and its test text.
@@ -54,7 +68,7 @@ def load(
     for left in reversed(range(_TRIES)):
         path = find_model(None if model is None else str(model), Path(checkpoints))
         try:
-            return LanguageModel(read_checkpoint(path), path, device, places)
+            return kind(read_checkpoint(path), path, device, places)
         except MissingInputError:
             if not left or os.path.lexists(path):
                 raise  # else its owner has just dropped it for a newer one

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from charrnn.arguments import UNKNOWN, one_of, several, symbols, texts, whole
 from charrnn.arguments import text as checked
@@ -18,6 +19,7 @@ from charrnn.errors import SettingsError
 from charrnn.evaluation.adapt import adapt
 from charrnn.evaluation.choices import Chosen, choose
 from charrnn.evaluation.score import Score, Scored, score_stream, summed
+from charrnn.evaluation.units import states
 from charrnn.generation.healing import taken_back
 from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
@@ -125,6 +127,10 @@ class ScoringModel:
         """
         told = told_in_order(self.corpus, self.checkpoint.config) if self.corpus else ()
         return own_text(self.checkpoint, self.path, told, cache=cache)[0]
+
+    def states(self, text: Content) -> dict[str, npt.NDArray[np.float32]]:
+        """What the network is after each symbol of `text`, (T, L, H) by name: h, and c of an LSTM."""
+        return states(self.networks.numpy, self.ids(text), self.vocabulary.end_id)
 
     def chosen(self, pieces: Iterable[Content | Ids], choices: Sequence[str]) -> Iterator[Chosen]:
         """To each question of a text the likeliest of `choices`, beside the answer that stands there.

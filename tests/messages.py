@@ -1,9 +1,11 @@
 """Every string of the package that a user may come to see; `python tests/messages.py` prints them, to be read aloud."""
 
 import ast
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "charrnn"
+SCRIPT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')  # its strings
 
 
 def messages(folder=PACKAGE):
@@ -23,8 +25,11 @@ def messages(folder=PACKAGE):
                 yield path.relative_to(PACKAGE), node.lineno, "".join(parts)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
                 yield path.relative_to(PACKAGE), node.lineno, node.value
-    for path in sorted([*folder.rglob("*.js"), *folder.rglob("*.css")]):
+    for path in sorted([*folder.rglob("*.html"), *folder.rglob("*.css")]):
         yield path.relative_to(PACKAGE), 1, path.read_text()
+    for path in sorted(folder.rglob("*.js")):
+        for found in SCRIPT.finditer(re.sub(r"(^|\s)//.*", "", path.read_text())):
+            yield path.relative_to(PACKAGE), 1, re.sub(r"\$\{[^}]*\}", "{}", found[1] or found[2] or "")
 
 
 if __name__ == "__main__":

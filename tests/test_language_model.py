@@ -230,7 +230,7 @@ def test_numpy_may_be_told_to_raise(model):
 
 def test_a_model_says_what_it_is(model):
     shown = repr(model)
-    assert shown.startswith("<LanguageModel ")
+    assert shown.startswith("<Model ")
     assert "best.safetensors" in shown
     assert f"{model.checkpoint.parameters:,} parameters" in shown
     assert {"load", "LanguageModel", "__version__"} <= set(dir(charrnn))

@@ -12,6 +12,7 @@ import typer
 
 from charrnn.cli.console import drop_stdout, say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
+from charrnn.cli.export import export
 from charrnn.cli.flags import AT_HAND, flags_of, spoken_error
 from charrnn.cli.help import GroupedCommand, GroupedCommands
 from charrnn.cli.info import info
@@ -36,6 +37,7 @@ GROUPS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Write": [sample, predict],
     "Score": [evaluate],
     "Look inside": [info, plot, report],
+    "Take along": [export],
 }
 for group, commands in GROUPS.items():
     for command in commands:
@@ -69,6 +71,7 @@ def door(
     charrnn evaluate                      score held-out text
     charrnn predict -p "The quick br"     what comes next
     charrnn report                        everything about a run, on one page
+    charrnn export sonnets desk.html      a page with the model in it
     """
     if ctx.invoked_subcommand is not None:
         group: Any = ctx.command

@@ -6,7 +6,6 @@ column (accents) joins the character before it, and the more surprising of them 
 """
 
 import bisect
-import codecs
 import math
 import re
 import shutil
@@ -15,12 +14,13 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from charrnn.cli.console import ResultStream, say, takes_colours
+from charrnn.evaluation.costs import Cell, known
 from charrnn.text.visible import JOINERS, visible
 
 if TYPE_CHECKING:
     from charrnn.cli.subjects import Subject
     from charrnn.evaluation.score import Scored
-    from charrnn.text.vocabulary import Ids, Vocabulary
+    from charrnn.text.vocabulary import Ids
 
 SHOWN = 2000  # symbols of a part of the corpus
 LIMIT = 4.0  # bits above which a symbol is underlined, and half so above the half
@@ -31,13 +31,6 @@ COLOURS = ((102, 16), (109, 16), (143, 16), (178, 16), (172, 16), (166, 16), (16
 RESET = "\x1b[0m"
 NEWLINE, NOTHING, TAB_STOP = "\u23ce", "\u25cc", 8
 LONGEST = 2000  # cells of a row; more are not kept in memory
-
-
-class Cell(NamedTuple):
-    """What is shown of a symbol, and its bits; not a number where it does not count."""
-
-    text: str
-    bits: float
 
 
 class Row(NamedTuple):
@@ -84,33 +77,6 @@ def beginning(subject: "Subject") -> "Iterator[Ids]":
         say(f"the first {len(shown):,} of {len(ids):,} symbols; a TEXT is shown in full")
         ids = shown
     yield ids
-
-
-def known(vocabulary: "Vocabulary", parts: "Iterable[Scored]", unknown: list[int]) -> Iterator[Cell]:
-    """The characters or words of a text, a record's end as a newline; how many were unknown is added to `unknown`."""
-    decoder, waiting, begun = codecs.getincrementaldecoder("utf-8")("surrogateescape"), list[float](), False
-    for part in parts:
-        unknown[0] += part.unknown
-        for symbol, nats in zip(part.ids.tolist(), part.nats.tolist(), strict=True):
-            bits = nats / math.log(2)
-            if vocabulary.unit == "byte":
-                waiting.append(bits)
-                yield from characters(decoder.decode(bytes([symbol])), waiting)
-            elif symbol != vocabulary.end_id:
-                yield Cell(vocabulary.decode([symbol]), bits)
-            elif begun:  # the end of a record, but for the one before the first
-                yield Cell("\n", bits)
-            begun = True
-    yield from characters(decoder.decode(b"", final=True), waiting)
-
-
-def characters(text: str, waiting: list[float]) -> Iterator[Cell]:
-    """Characters out of bytes, whose bits are `waiting`; a byte that is none in UTF-8 is written out."""
-    for character in text:
-        size = len(character.encode("utf-8", "surrogateescape"))
-        bits = math.fsum(waiting[:size])
-        del waiting[:size]
-        yield Cell(f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else character, bits)
 
 
 def joined(cells: Iterable[Cell]) -> Iterator[Cell]:

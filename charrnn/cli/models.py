@@ -33,35 +33,6 @@ def open_models(
     return cast(Any, iter([Together(list(opened))])) if together else opened
 
 
-def find_run(run: str | None, checkpoints: Path) -> Path:
-    """The folder that a run's folder, its name or a file inside it stands for; by default the one recorded last.
-
-    Raises:
-        MissingInputError: there is none, or it has no record.
-    """
-    from os.path import getmtime, lexists
-
-    from charrnn.errors import MissingInputError, unreadable
-    from charrnn.runs.record import METRICS
-
-    try:
-        if run is None:
-            records = [path for path in checkpoints.glob(f"*/{METRICS}") if path.is_file()]
-            if not records:
-                what, remedy = f"no run in {checkpoints} has recorded anything", "train one: charrnn train corpus.txt"
-                raise MissingInputError(what, "", remedy)
-            return max(records, key=getmtime).parent
-        places = [place for place in (Path(run), checkpoints / run) if lexists(place)]
-        folders = [place if place.is_dir() else place.parent for place in places]
-        found = next((folder for folder in folders if (folder / METRICS).is_file()), None)
-    except OSError as error:
-        unreadable(error)
-    if found is None:
-        what, why = (f"{run} has no record", f"no {METRICS} is there") if places else (f"no run is called {run}", "")
-        raise MissingInputError(what, why, f"name a run's folder, or a run in {checkpoints}")
-    return found
-
-
 def check_prompts(prompt: str | None, prompt_file: str | None, prompts: str | None = None) -> None:
     """Refuse prompts from two places."""
     from charrnn.errors import SettingsError
@@ -94,3 +65,14 @@ def read_prompt(
     if prompt_file is not None:
         return prompt_of(source_for(model, [prompt_file], encoding=encoding))
     return (prompt or "").encode("utf-8", "surrogateescape")
+
+
+def foreign(place: Path, begins: bytes) -> bool:
+    """Whether somebody else's file is there, which does not begin as ours do: a model's folder need not be a run's."""
+    try:
+        with place.open("rb") as file:
+            return file.read(len(begins)) != begins
+    except FileNotFoundError:
+        return False
+    except OSError:  # a folder, or not ours to read
+        return True

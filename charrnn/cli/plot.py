@@ -48,11 +48,11 @@ def plot(
     charrnn plot sonnets --json | jq '.validation[-1]'
     """
     from charrnn.cli.console import print_result, say
-    from charrnn.cli.models import find_run
     from charrnn.errors import SettingsError
     from charrnn.files import write_whole
     from charrnn.report.charts import standalone
     from charrnn.report.curves import charts
+    from charrnn.runs.folder import find_run
     from charrnn.text.visible import visible
 
     if svg is not None and (as_json or not Path(svg).name):

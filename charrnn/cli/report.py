@@ -1,5 +1,6 @@
 """`charrnn report`: runs as one HTML page."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -47,10 +48,10 @@ def report(
     from charrnn import __version__
     from charrnn.cli.console import ResultStream, print_result, say
     from charrnn.cli.flags import spoken
-    from charrnn.cli.models import open_model
+    from charrnn.cli.models import foreign, open_model
     from charrnn.errors import OutputError, SettingsError
     from charrnn.files import write_whole
-    from charrnn.report.page import page
+    from charrnn.report.page import BEGINS, page
     from charrnn.report.study import study
 
     if output is not None and not Path(output).name:
@@ -58,7 +59,7 @@ def report(
     names: list[str | None] = [*run] if run else [None]
     models = [open_model(each, checkpoints, corpus=corpus) for each in names]
     place = models[0].path.parent / "report.html" if output is None else Path(output)
-    if output is None and foreign(place):
+    if output is None and foreign(place, BEGINS):
         raise OutputError(
             f"{place} is not a page of charrnn", "it is left as it is", "choose another place with --output"
         )
@@ -68,6 +69,8 @@ def report(
     for account in accounts:
         for notice in account.notices:
             say(f"{account.name}: {spoken(notice)}")
+    seen_from = Path() if output == "-" else place.parent
+    accounts = [replace(each, desk=each.desk and os.path.relpath(each.desk, seen_from)) for each in accounts]
     written = page(accounts, f"charrnn {__version__}")
     if output == "-":
         with ResultStream() as stream:
@@ -75,16 +78,3 @@ def report(
         return
     write_whole(place, written)
     print_result(str(place))
-
-
-def foreign(place: Path) -> bool:
-    """Whether somebody else's file is there: a folder with a model in it need not be a run's."""
-    from charrnn.report.page import BEGINS
-
-    try:
-        with place.open("rb") as file:
-            return file.read(len(BEGINS)) != BEGINS
-    except FileNotFoundError:
-        return False
-    except OSError:  # a folder, or not ours to read
-        return True

@@ -48,6 +48,19 @@ def activations(network: Recurrent, ids: Ids, end_id: int | None = None) -> Unit
     return np.concatenate([units for _, units in _read(network, ids, np.array([0]), len(ids), 0, end_id)])
 
 
+def states(network: Recurrent, ids: Ids, end_id: int | None = None) -> dict[str, Units]:
+    """(n, L, H) by name: h, and c of an LSTM, after each of `ids`, from a fresh state, and again after each record."""
+    state, found = network.initial_state(1), list[Any]()
+    for symbol in ids.astype(np.int64):
+        if symbol == end_id:
+            state = network.initial_state(1)
+        state = network.advance(np.array([symbol]), state)
+        found.append(state)
+    shape = len(ids), len(state), state[0][0].shape[1]
+    parts = [np.array([[layer[part][0] for layer in each] for each in found]) for part in range(len(state[0]))]
+    return {name: part.reshape(shape).astype(np.float32) for name, part in zip("hc", parts, strict=False)}
+
+
 def meanings(
     network: Recurrent,
     ids: Ids,

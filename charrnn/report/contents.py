@@ -84,3 +84,4 @@ class Account:
     reach: tuple[float, ...] = ()  # of the gradient, k steps back, as shares of what reaches one step back
     copying: Copying | None = None
     notices: tuple[str, ...] = ()
+    desk: str = ""  # where its writing desk lies (see export/), as seen from the page

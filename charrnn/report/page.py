@@ -56,7 +56,7 @@ def _page(accounts: Sequence[Account], made_by: str) -> bytes:
     style = STYLE + _file("page.css")
     script = _file("page.js")
     policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     title = accounts[0].name if len(accounts) == 1 else f"{len(accounts)} runs: " + ", ".join(a.name for a in accounts)
@@ -145,5 +145,6 @@ def _file(name: str) -> str:
     return files("charrnn.report").joinpath(name).read_text("utf-8")
 
 
-def _digest(content: str) -> str:
+def digest(content: str) -> str:
+    """What a policy knows a style or a script by."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -5,6 +5,7 @@ Each is markup that says everything without a script; `page.js` adds the slider,
 
 import math
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from charrnn.report.contents import Account, Symbol
 from charrnn.report.markup import cell, data, inert, laid, named, number, pre, row, table
@@ -19,7 +20,10 @@ def about(account: Account) -> str:
     card = table((row(key, cell(value)) for key, value in account.card), name="card")
     notices = "".join(f'<p class="notice">{inert(notice)}</p>' for notice in account.notices)
     settings = table(row(key, cell(brief(value))) for key, value in account.settings.items())
-    return f"{card}{notices}{_standing(account)}<details><summary>All settings</summary>{settings}</details>"
+    desk = f'<p><a href="{inert(quote(account.desk))}">Write with it</a>, on a page of its own.</p>' * bool(
+        account.desk
+    )
+    return f"{card}{desk}{notices}{_standing(account)}<details><summary>All settings</summary>{settings}</details>"
 
 
 def brief(value: object) -> str:

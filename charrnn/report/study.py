@@ -47,6 +47,7 @@ SHOWN = {  # of a cell, by its name
     "rnn": "Shown of each unit: h.",
 }
 NAMED = 5  # places of a text
+DESK = "desk.html"  # what `charrnn export` writes beside a model
 LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, from -1 to 1
 
 
@@ -80,6 +81,7 @@ def recorded(model: LanguageModel) -> Account:
         curves=curves(events, train_symbols=c.corpus.train_symbols, unit=c.vocabulary.unit) if events else None,
         rungs=tuple(rungs(events)),
         notices=notices,
+        desk=str(folder / DESK) if (folder / DESK).is_file() else "",
     )
 
 

@@ -99,6 +99,11 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OutputError, StorageError: nothing was changed under the final name.
     """
+    write_whole(path, serialized(checkpoint))
+
+
+def serialized(checkpoint: Checkpoint) -> bytes:
+    """The file."""
     v = checkpoint.vocabulary
     record = {
         "sha256": _NO_DIGEST.decode(),
@@ -115,8 +120,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     metadata = {"charrnn": json.dumps(record, separators=(",", ":"))}
     content = safetensors.save({name: np.ascontiguousarray(array) for name, array in tensors.items()}, metadata)
     place = _digest_place(content)
-    content = content[:place] + hashlib.sha256(content).hexdigest().encode() + content[place + len(_NO_DIGEST) :]
-    write_whole(path, content)
+    return content[:place] + hashlib.sha256(content).hexdigest().encode() + content[place + len(_NO_DIGEST) :]
 
 
 def read_checkpoint(path: Path, *, training: bool = False) -> Checkpoint:

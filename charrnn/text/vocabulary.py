@@ -100,7 +100,7 @@ class Vocabulary:
         return {symbol: place for place, symbol in enumerate(self.symbols)}
 
     @cached_property
-    def _texts(self) -> tuple[str, ...]:
+    def written(self) -> tuple[str, ...]:
         """What each id is written as."""
         shown = {symbol: text for symbol, text in ((END, self.end), (ANSWER, self.answer)) if text is not None}
         return (*(shown.get(symbol, symbol) for symbol in self.symbols), *["\ufffd"] * self.folds)
@@ -110,7 +110,7 @@ class Vocabulary:
         """(2, V): the characters and the UTF-8 bytes of each id; a byte is a character unless it continues one."""
         if self.unit == "byte":
             return np.array([[(byte & 0xC0) != 0x80 for byte in range(256)], [1] * 256], dtype=np.int64)
-        return np.array([(len(text), len(text.encode())) for text in self._texts], dtype=np.int64).reshape(-1, 2).T
+        return np.array([(len(text), len(text.encode())) for text in self.written], dtype=np.int64).reshape(-1, 2).T
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -200,7 +200,7 @@ class Vocabulary:
 
     def to_bytes(self, ids: Iterable[int]) -> bytes:
         """The exact bytes of `ids`: UTF-8 for characters and words, themselves for bytes."""
-        return "".join([self._texts[i] for i in ids]).encode("latin-1" if self.unit == "byte" else "utf-8")
+        return "".join([self.written[i] for i in ids]).encode("latin-1" if self.unit == "byte" else "utf-8")
 
     def measure(self, ids: Ids) -> tuple[int, int]:
         """(characters, UTF-8 bytes) of an encoded text, without decoding it."""

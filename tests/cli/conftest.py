@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.browser import started
+
 
 @dataclass
 class Done:
@@ -44,3 +46,11 @@ def door(warm):
         return found
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser for all pages of this process; skipped where there is none."""
+    driver = started(tmp_path_factory.mktemp("browser"))
+    yield driver
+    driver.quit()

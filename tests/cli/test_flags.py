@@ -11,7 +11,7 @@ from charrnn.cli.app import GROUPS, app
 from charrnn.cli.flags import AT_HAND, flags_of, spoken, spoken_error
 from charrnn.config import RunConfig
 from charrnn.errors import SettingsError
-from charrnn.language_model import LanguageModel, load
+from charrnn.notebook import Model, load, train
 from tests.messages import messages
 
 COMMANDS = typer.main.get_command(app).commands
@@ -37,7 +37,7 @@ def test_no_message_below_the_door_names_a_flag():
 
 
 def test_every_argument_that_a_message_names_is_one_that_somebody_can_give():
-    callables = [load, *(method for _, method in inspect.getmembers(LanguageModel, inspect.isfunction))]
+    callables = [load, train, *(method for _, method in inspect.getmembers(Model, inspect.isfunction))]
     known = {name for each in callables for name in inspect.signature(each).parameters}
     known |= {name for command in COMMANDS.values() for name in flags_of(command)}
     named = {found for path, _, text in messages() if path.parts[0] != "cli" for found in ARGUMENT.findall(text)}

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +100,37 @@ def test_a_reader_written_from_the_page_finds_the_logits_of_the_package(models, 
     for one, found in zip(ids, logits(record, tensors, ids), strict=True):
         expected, state = ours.networks.numpy.step(np.array([one]), state)
         assert np.abs(found - expected[0]).max() < 1e-4
+
+
+READER = Path(__file__).resolve().parents[1] / "export" / "reader.js"
+
+
+def in_javascript(*arguments):
+    """What the reader in another language prints; None where it refuses."""
+    node = shutil.which("node") or pytest.skip("needs node")
+    done = subprocess.run([node, READER, *map(str, arguments)], capture_output=True, timeout=60, check=False)
+    return done.stdout.decode() if done.returncode == 0 else None
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn", "records"])
+def test_so_does_one_in_another_language(models, name):
+    path = models / name / "best.safetensors"
+    ours = load(path)
+    ids, state = np.random.default_rng(0).integers(len(ours.vocabulary), size=30), ours.networks.numpy.initial_state(1)
+    for one, found in zip(ids, json.loads(in_javascript(path, "logits", *ids)), strict=True):
+        expected, state = ours.networks.numpy.step(np.array([one]), state)
+        assert np.abs(np.array(found) - expected[0]).max() < 1e-4
+
+
+def test_it_writes_what_the_package_writes(models, tmp_path):
+    path = models / "lstm" / "best.safetensors"
+    assert in_javascript(path, "write", "the q", 60) == load(path).sample("the q", length=60, temperature=0).text
+    (tmp_path / "damaged").write_bytes(path.read_bytes()[:-1] + b"!")
+    assert in_javascript(tmp_path / "damaged", "write", "the q", 60) is None
+
+
+def test_it_is_short():
+    assert len(READER.read_text().splitlines()) < 100
 
 
 def test_a_damaged_byte_is_found_by_the_digest(models, tmp_path):

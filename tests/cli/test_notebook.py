@@ -2,11 +2,18 @@
 
 import io
 import json
+import shutil
 import threading
+import warnings
 from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
 
 from charrnn.cli.app import run
 from tests.conftest import TINY
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class OutStream(io.StringIO):
@@ -56,3 +63,19 @@ def test_a_run_is_trained_and_sampled_in_a_thread(tmp_path, corpus, monkeypatch,
     captured = capsys.readouterr()
     assert codes == [0, 0], captured.err
     assert json.loads(captured.out)["characters"] == 5
+
+
+def test_the_notebook_of_the_documentation_runs_from_training_to_picture(tmp_path):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('time="60s"', "steps=4, hidden=16")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nbclient.NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any(output.get("name") == "stdout" and len(output["text"]) > 250 for output in shown)
+    assert any("<span style" in output.get("data", {}).get("text/html", "") for output in shown)
+    assert (tmp_path / "notebook-report.html").stat().st_size > 10_000
+    assert (tmp_path / "notebook-desk.html").stat().st_size > 10_000

@@ -6,33 +6,13 @@ import shutil
 
 import pytest
 
+from tests.browser import js, opened
+
 TINY = ["--hidden", "24", "--embedding", "8", "--batch-size", "4", "--seq-length", "16", "--precision", "float32"]
-FLAGS = [
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
-]
 HOSTILE = (
     'He said "</script><script>document.title=1</script>" (and left).\n'
     "<img src=x onerror=document.title=2> \x1b[31m\u202e\1 & {x}\n\t<!-- ' -->\n"
 )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A browser that keeps a log of its console and of everything that it asks for."""
-    driver_path, binary = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
-    if driver_path is None or binary is None:
-        pytest.skip("needs chromium and chromedriver (Debian: apt install chromium chromium-driver)")
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-
-    options = ChromeOptions()
-    options.binary_location = binary
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options=options, service=ChromeService(driver_path))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +24,6 @@ def reported(trained, charrnn, tmp_path_factory):
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == b"checkpoints/verses/report.html\n"
     return folder
-
-
-def opened(browser, page, *, width=1280, dark=False):
-    """Open `page` as a file; everything that was asked for is that file, and the console is silent."""
-    browser.get_log("browser"), browser.get_log("performance")
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.get(page.as_uri())
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    # What the browser asks for its own first page is not the page's.
-    asked = {r["request"]["url"] for r in requests if r["documentURL"] == page.as_uri()}
-    assert {url for url in asked if not url.startswith("data:")} == {browser.current_url} == {page.as_uri()}
-    assert browser.get_log("browser") == []
-    return browser
-
-
-def js(browser, script, *arguments):
-    return browser.execute_script(script, *arguments)
 
 
 def test_the_page_says_what_evaluate_says(reported, charrnn):
