@@ -118,6 +118,7 @@ class Desk {
       const bar = element("span", "bar");
       bar.style.width = `${100 * found[id]}%`;
       button.append(element("code", "", this.alphabet.named(id)), element("span", "number", `${(100 * found[id]).toFixed(1)} %`), bar);
+      button.disabled = this.alphabet.unit === "byte" && id > 127; // a part of a character
       button.addEventListener("click", () => this.put(this.alphabet.texts[id]));
       item.append(button);
       return item;

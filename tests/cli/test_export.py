@@ -21,10 +21,11 @@ def desks(once, charrnn):
 
     def make(folder):
         (folder / "verses.txt").write_text("The quick brown fox jumps;\nover the lazy dog, it went.\n" * 40)
-        (folder / "hostile.txt").write_text(HOSTILE * 20)
+        (folder / "hostile.txt").write_text((HOSTILE + "\u2028\u200f\x7f\ufeff") * 20)
+        (folder / "many.txt").write_text("".join(chr(0x4E00 + n % 5000) for n in range(20_000)))
         (folder / "asked.txt").write_text("".join(f"{a}+{b}={a + b}\n" for a in range(10) for b in range(10)))
         answers = ["--records", "lines", "--target-after", "="]
-        for name, more in (("verses", []), ("hostile", []), ("asked", answers)):
+        for name, more in (("verses", []), ("hostile", []), ("asked", answers), ("many", ["--unit", "char"])):
             line = ["train", f"{name}.txt", *TINY, *more, "--steps", "60", "--learning-rate", "0.01", "-q"]
             assert charrnn(*line, cwd=folder).returncode == 0
             line = ["export", name, f"{name}.html", "--weights", "float32"]
@@ -149,17 +150,17 @@ def test_a_question_is_answered(browser, desks, charrnn):
     assert written(browser).rstrip("\n") == f"1+1=2\n3+4={answer}".rstrip("\n")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_is_alone_and_silent_whatever_its_symbols(browser, desks, width):
+@pytest.mark.parametrize(("name", "width"), [("hostile", 1280), ("hostile", 390), ("many", 390)])
+def test_the_page_is_alone_and_silent_whatever_its_symbols(browser, desks, name, width):
     for dark in (False, True):
-        opened(browser, desks / "hostile.html", width=width, dark=dark)
+        opened(browser, desks / f"{name}.html", width=width, dark=dark)
         put(browser, "text", HOSTILE)
         written(browser)
         put(browser, "length", 200)
         browser.find_element("id", "write").click()
         written(browser)
         assert js(browser, "return document.documentElement.scrollWidth") <= width
-        assert js(browser, "return document.title") == "hostile: a writing desk"
+        assert js(browser, "return document.title") == f"{name}: a writing desk"
         assert browser.get_log("browser") == []
 
 
@@ -219,8 +220,9 @@ def test_a_folder_holds_the_model_and_its_card(desks, charrnn, tmp_path):
     assert b"holds something" in again.stderr
 
 
-def test_no_symbol_acts_in_a_card(desks, charrnn, tmp_path):
-    assert charrnn("export", "hostile", tmp_path / "hub", cwd=desks).returncode == 0
+@pytest.mark.parametrize("name", ["hostile", "many"])
+def test_no_symbol_acts_in_a_card(desks, charrnn, tmp_path, name):
+    assert charrnn("export", name, tmp_path / "hub", cwd=desks).returncode == 0
     card = (tmp_path / "hub" / "README.md").read_text()
     assert "\x1b" not in card
     assert "\u202e" not in card
