@@ -164,7 +164,7 @@ def training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...
         shapes |= {f"{kind}.{name}": shape for kind in ("weights", "moment1", "moment2")}
     for layer in range(config.layers):
         shapes |= {f"state.{layer}.{part}": (config.batch_size, config.hidden) for part in CELL_STATES[config.cell]}
-    return shapes
+    return shapes | ({"loss_scale": (1,)} if config.precision == "float16" else {})
 
 
 # Asked for, but not part of what a run is: they say how many steps there are, and when to look.

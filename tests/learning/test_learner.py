@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from charrnn.config import RunConfig
+from charrnn.config import RunConfig, training_shapes
 from charrnn.learning.learner import LOSS_SCALE, Learner
 from charrnn.learning.watch import live_sample, validate
 from charrnn.model.cells import CELLS
@@ -306,6 +306,13 @@ def test_the_scale_is_needed_to_resume():
     average = {name.removeprefix("average."): array for name, array in halfway.items() if name.startswith("average.")}
     learner.restore(halfway, average, HALF)
     assert learner.scale == 2.0**20
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_what_resuming_needs_is_what_a_checkpoint_holds(precision):
+    wanted = config(precision=precision)
+    held = {name: array.shape for name, array in Learner(wanted, V).tensors().items()}
+    assert held == training_shapes(wanted, V)
 
 
 @pytest.mark.skipif(not computes("cpu", "float16", "gru"), reason="no float16 here")
