@@ -16,8 +16,7 @@ from charrnn.errors import SettingsError
 from charrnn.evaluation.costs import known
 from charrnn.language_model import LanguageModel as LanguageModel
 from charrnn.language_model import opened
-from charrnn.runs.folder import find_run
-from charrnn.runs.record import RunRecord
+from charrnn.runs.record import RunRecord, find_run
 from charrnn.scoring_model import Content
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ def plot(
     from charrnn.files import write_whole
     from charrnn.report.charts import standalone
     from charrnn.report.curves import charts
-    from charrnn.runs.folder import find_run
+    from charrnn.runs.record import find_run
     from charrnn.text.visible import visible
 
     if svg is not None and (as_json or not Path(svg).name):

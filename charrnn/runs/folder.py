@@ -13,11 +13,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from charrnn.errors import CharrnnError, DataError, MissingInputError, OutputError, SettingsError, unreadable
+from charrnn.errors import CharrnnError, DataError, MissingInputError, OutputError, SettingsError
 from charrnn.files import writing_failed
 from charrnn.runs.checkpoint import SUFFIX, Checkpoint, read_checkpoint, write_checkpoint
 from charrnn.runs.owner import owned
-from charrnn.runs.record import METRICS
 
 BEST = f"best{SUFFIX}"
 _STEP = re.compile(r"step-(\d{8,})\.safetensors")
@@ -160,30 +159,6 @@ def find_model(argument: str | None, checkpoints: Path) -> Path:
     if os.path.isdir(places[0]):  # noqa: PTH112
         raise MissingInputError(f"no checkpoint in {places[0]}", "", "train there first, or name another run")
     return places[0]
-
-
-def find_run(run: str | None, checkpoints: Path) -> Path:
-    """The folder that a run's folder, its name or a file inside it stands for; by default the one recorded last.
-
-    Raises:
-        MissingInputError: there is none, or it has no record.
-    """
-    try:
-        if run is None:
-            records = [path for path in checkpoints.glob(f"*/{METRICS}") if path.is_file()]
-            if not records:
-                what, remedy = f"no run in {checkpoints} has recorded anything", "train one: charrnn train corpus.txt"
-                raise MissingInputError(what, "", remedy)
-            return max(records, key=_age).parent
-        places = [place for place in (Path(run), checkpoints / run) if os.path.lexists(place)]
-        folders = [place if place.is_dir() else place.parent for place in places]
-        found = next((folder for folder in folders if (folder / METRICS).is_file()), None)
-    except OSError as error:
-        unreadable(error)
-    if found is None:
-        what, why = (f"{run} has no record", f"no {METRICS} is there") if places else (f"no run is called {run}", "")
-        raise MissingInputError(what, why, f"name a run's folder, or a run in {checkpoints}")
-    return found
 
 
 def _may_be_checkpoint(path: Path) -> bool:

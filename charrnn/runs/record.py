@@ -7,12 +7,13 @@ who show it on terminals: there control characters are written out.
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import OutputError, StorageError, unreadable
+from charrnn.errors import MissingInputError, OutputError, StorageError, unreadable
 from charrnn.files import append_line, write_whole
 from charrnn.runs.events import Event, Finished, RolledBack
 from charrnn.text.visible import visible
@@ -114,6 +115,30 @@ class RunRecord:
             if isinstance(event, dict) and isinstance(event.get("step"), int) and isinstance(event.get("event"), str):
                 events.append(event)
         return events
+
+
+def find_run(run: str | None, checkpoints: Path) -> Path:
+    """The folder that a run's folder, its name or a file inside it stands for; by default the one recorded last.
+
+    Raises:
+        MissingInputError: there is none, or it has no record.
+    """
+    try:
+        if run is None:
+            records = [path for path in checkpoints.glob(f"*/{METRICS}") if path.is_file()]
+            if not records:
+                what, remedy = f"no run in {checkpoints} has recorded anything", "train one: charrnn train corpus.txt"
+                raise MissingInputError(what, "", remedy)
+            return max(records, key=os.path.getmtime).parent
+        places = [place for place in (Path(run), checkpoints / run) if os.path.lexists(place)]
+        folders = [place if place.is_dir() else place.parent for place in places]
+        found = next((folder for folder in folders if (folder / METRICS).is_file()), None)
+    except OSError as error:
+        unreadable(error)
+    if found is None:
+        what, why = (f"{run} has no record", f"no {METRICS} is there") if places else (f"no run is called {run}", "")
+        raise MissingInputError(what, why, f"name a run's folder, or a run in {checkpoints}")
+    return found
 
 
 def _line(event: dict[str, Any]) -> bytes:
