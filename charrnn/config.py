@@ -1,8 +1,7 @@
 """What a run is asked to be: typed, bounded, read from flags, environment and YAML by one precedence rule.
 
-Two forms. A *wish* is a flat dictionary of what somebody asked for, each value with its source; what is absent is left
-to the program. A `RunConfig` is the resolved wish: every value present. It is stored whole in each checkpoint, and a
-run's `config.yaml` is a wish that asks for exactly the same run again.
+Two forms. A *wish* is a flat dictionary of what somebody asked for, each value with its source. A `RunConfig` is the
+resolved wish: every value present. It is stored whole in each checkpoint, and a run's `config.yaml` asks for it again.
 
 Precedence: flag > environment > --config file > chosen or default. Keys are flag names; unknown ones are refused.
 """
@@ -76,6 +75,7 @@ class ModelConfig(BaseModel):
     dropout: Share
     layer_norm: bool = True
     residual: bool = True
+    vector_size: Annotated[int, Field(ge=0, le=2**20)] = 0  # numbers in a vector, where records begin with vectors
 
 
 class DataConfig(BaseModel):
@@ -95,6 +95,8 @@ class DataConfig(BaseModel):
     field: str | None = None  # of a table, whose rows are records
     target: str | None = None  # the field of their answers
     shuffle_records: bool = False
+    vectors: str | None = None  # a file with what each record begins with
+    vectors_key: str | None = None  # of a table, the column that names each row's record
     validation: str | None = None
     validation_fraction: Share
     test: str | None = None
@@ -147,6 +149,9 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
     """Name and shape of every weight of a network over `symbols` symbols."""
     gates, hidden, inputs = CELL_GATES[config.cell], config.hidden, config.embedding or symbols
     shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (symbols, config.embedding)} if config.embedding else {}
+    if d := config.vector_size:
+        shapes |= {"vectors.weight": (inputs, d), "vectors.bias": (inputs,)}
+        shapes |= {"vectors.mean": (d,), "vectors.deviation": (d,)}
     for layer in range(config.layers):
         cell, norm = f"layers.{layer}.cell.", f"layers.{layer}.norm."
         shapes |= {cell + "weight_ih_l0": (gates * hidden, inputs), cell + "weight_hh_l0": (gates * hidden, hidden)}
@@ -226,9 +231,8 @@ def check(key: str, value: Any, source: str) -> Any:
         return _validator(key)(value)
     except ValidationError as error:
         problem = error.errors()[0]["msg"].removeprefix("Value error, ").lower()
-        raise SettingsError(
-            f"{shown} cannot be {value!r}", f"from {source}" if source != "flag" else "", problem
-        ) from error
+        where = "" if source == "flag" else f"from {source}"
+        raise SettingsError(f"{shown} cannot be {value!r}", where, problem) from error
 
 
 def check_one_length(values: Mapping[str, Any], source: str) -> None:

@@ -10,8 +10,10 @@ owns a run says once what that means.
 
 import contextlib
 import errno
+import mmap
 import os
 from pathlib import Path
+from typing import Any
 
 from charrnn.errors import CharrnnError, OutputError, StorageError
 
@@ -125,6 +127,13 @@ def writing_failed(path: Path, error: OSError, *more: str) -> CharrnnError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     remedy = "free some space" if full else "check the disk"
     return StorageError(f"cannot write {path}", why, f"{remedy} and run the same command again", *more)
+
+
+def release(array: Any) -> None:
+    """Let go of the pages of a mapped array; any other stays as it is."""
+    mapped: Any = getattr(array, "_mmap", None)
+    if hasattr(mapped, "madvise"):  # not on Windows
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -25,6 +25,8 @@ from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.folder import find_model
 from charrnn.scoring_model import Content, ScoringModel
+from charrnn.text.vectors import of_array
+from charrnn.text.vocabulary import Ids
 
 _TRIES = 5  # at reading the newest file of a run that is being trained
 
@@ -92,26 +94,39 @@ class LanguageModel(ScoringModel):
         novel: int | None = None,
         seed: int | None = None,
         unknown: str = "error",
+        vectors: Any = None,
     ) -> Sample:
         """Write one text of at most `length` symbols; for the choice of a symbol see `generation.choose`.
 
         It ends before the first of `stops`, one text or several. No span of `no_repeat` symbols is written twice, and
-        none of `novel` symbols stands in the training text (see `generation.limits`).
+        none of `novel` symbols stands in the training text (see `generation.limits`). `vectors`, (d,) or (n, d), is
+        what a model reads first that was trained with some.
         """
         choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
         limits = {"no_repeat": no_repeat, "novel": novel}
         sampling = Sampling(length=length, stops=cast(Any, stops), **choice, **limits)  # type: ignore[arg-type]
         seed = secrets.randbelow(2**32) if seed is None else seed
-        return next(self.samples([prompt], sampling, seed=seed, unknown=unknown))
+        given = None if vectors is None else [np.atleast_2d(np.asarray(vectors))]
+        return next(self.samples([prompt], sampling, seed=seed, unknown=unknown, vectors=given))
 
     def samples(
-        self, prompts: Content | Iterable[Content], sampling: Sampling, *, seed: int, unknown: str = "error"
+        self,
+        prompts: Content | Iterable[Content],
+        sampling: Sampling,
+        *,
+        seed: int,
+        unknown: str = "error",
+        vectors: Any = None,
     ) -> Iterator[Sample]:
-        """A text for each prompt, in order, many written at once; the i-th is the one that `seed` + i writes alone."""
+        """A text for each prompt, in order, many written at once; the i-th is the one that `seed` + i writes alone.
+
+        `vectors` is what each begins with, of a model that was trained so: (N, d), (N, n, d), or a list of (n_i, d).
+        """
         whole("seed", seed, 0)
         _check(sampling)
         one_of("unknown", unknown, UNKNOWN)
-        return self._samples(several("prompts", prompts), sampling, seed, unknown)
+        model = self if vectors is None else self.given(of_array(vectors))
+        return model._samples(several("prompts", prompts), sampling, seed, unknown)
 
     def _samples(self, prompts: Iterable[Content], sampling: Sampling, seed: int, unknown: str) -> Iterator[Sample]:
         kept: dict[int, tuple[Content, int]] = {}
@@ -119,7 +134,7 @@ class LanguageModel(ScoringModel):
         def requests() -> Iterator[Request]:
             for number, prompt in enumerate(prompts):
                 kept[number] = (prompt, seed + number)
-                yield self.request(prompt, seed + number, unknown=unknown)
+                yield self.request(prompt, seed + number, unknown=unknown, record=number)
 
         text = bytearray()
         for piece in self.write(requests(), sampling):
@@ -128,11 +143,28 @@ class LanguageModel(ScoringModel):
                 yield Sample.of(bytes(text), *kept.pop(piece.number), piece.ending)
                 text.clear()
 
-    def request(self, prompt: Content, seed: int, *, unknown: str = "error", name: str = "the prompt") -> Request:
-        """The text that continues a prompt, to be written with a seed."""
+    def request(
+        self, prompt: Content, seed: int, *, unknown: str = "error", name: str = "the prompt", record: int = 0
+    ) -> Request:
+        """The text that continues a prompt, to be written with a seed; of the given vectors those of `record`."""
         whole("seed", seed, 0)
         ids, rest = self.prompted(prompt, unknown=unknown, name=name)
-        return Request(ids, seed, rest)
+        return Request(self.led(ids, record), seed, rest)
+
+    def led(self, ids: Ids, record: int) -> Ids:
+        """A prompt behind the vectors of a record.
+
+        Raises:
+            SettingsError: there is no such record.
+        """
+        if self.vectors is None:
+            return ids
+        if record >= len(self.vectors):
+            what = f"{self.vectors.name} has vectors for {len(self.vectors):,} records"
+            raise SettingsError(what, "there are more prompts than that", "give one prompt for each")
+        first = int(self.vectors.lengths[:record].sum()) + len(self.vocabulary)
+        rows = np.arange(first, first + int(self.vectors.lengths[record]), dtype=self.vocabulary.dtype)
+        return np.concatenate((rows, ids))
 
     def write(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
@@ -151,6 +183,7 @@ class LanguageModel(ScoringModel):
         """
         steps, top = whole("steps", steps, 1), whole("top", top, 1)
         ids, rest = self.prompted(text, unknown=unknown)
+        ids = self.led(ids, 0)
         opening = np.array(self.vocabulary.layout.opening, dtype=ids.dtype)
         ids = np.concatenate((opening, ids))
         if not len(ids):

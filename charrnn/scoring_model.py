@@ -25,6 +25,8 @@ from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.own_text import own_text, told_in_order
 from charrnn.text.corpus import Corpus, source_of
+from charrnn.text.reading import led
+from charrnn.text.vectors import Vectors
 from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
 from charrnn.text.words import unfinished
 
@@ -38,8 +40,15 @@ Content = str | bytes
 class ScoringModel:
     """A trained network with its vocabulary, which reads."""
 
-    def __init__(self, checkpoint: Checkpoint, path: Path, device: str = "cpu", corpus: Sequence[str] = ()) -> None:
-        self.checkpoint, self.path, self.device, self.corpus = checkpoint, path, device, corpus
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        path: Path,
+        device: str = "cpu",
+        corpus: Sequence[str] = (),
+        vectors: Vectors | None = None,
+    ) -> None:
+        self.checkpoint, self.path, self.device, self.corpus, self.vectors = checkpoint, path, device, corpus, vectors
 
     def __repr__(self) -> str:
         c = self.checkpoint
@@ -106,7 +115,7 @@ class ScoringModel:
         else:
             parts = score_stream(lambda short: self.network(light=short), coming, self.vocabulary, window, live=live)
         for part in parts:
-            yield part._replace(unknown=missing[0])
+            yield part._replace(ids=self.vocabulary.unnumbered(part.ids), unknown=missing[0])
             missing[0] = 0
 
     def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> Self:
@@ -117,7 +126,23 @@ class ScoringModel:
             pass
         progress = self.checkpoint.progress.model_copy(update={"temperature": 1.0})
         learnt = replace(self.checkpoint, weights=network.weights(), progress=progress)
-        return type(self)(learnt, self.path, self.device, self.corpus)
+        return type(self)(learnt, self.path, self.device, self.corpus, self.vectors)
+
+    def given(self, vectors: Vectors | None) -> Self:
+        """The same model, which reads these vectors.
+
+        Raises:
+            SettingsError: it was trained with others, or with none.
+        """
+        size, has = self.checkpoint.config.vector_size, 0 if vectors is None else vectors.size
+        if has != size:
+            what = "this model reads no vectors" if not size else f"this model reads vectors of {size:,} numbers"
+            raise SettingsError(
+                what,
+                f"{vectors.name} has {has:,}" if vectors else "there are none",
+                "give such `vectors`" if size else "leave `vectors` out",
+            )
+        return type(self)(self.checkpoint, self.path, self.device, self.corpus, vectors) if vectors else self
 
     def own_text(self, cache: Path | None = None) -> Corpus:
         """The text that the model learnt, encoded and split; a large one is encoded into `cache`.
@@ -139,7 +164,7 @@ class ScoringModel:
             SettingsError: the model learnt no answers.
         """
         v = self.vocabulary
-        if not v.layout.answers:
+        if not v.layout.asks:
             raise SettingsError(
                 "`choices` are for answers", "this model was trained without any", "train one on questions and answers"
             )
@@ -149,7 +174,7 @@ class ScoringModel:
         offered = [v.encode(choice, name="a choice") for choice in choices]
         ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(self._pieces(pieces), "skip")])
         for question, answer, best in choose(self.network(light=True), v, ids, offered):
-            yield Chosen(v.decode(question.tolist()), v.decode(answer.tolist()), choices[best])
+            yield Chosen(v.decode(v.unnumbered(question).tolist()), v.decode(answer.tolist()), choices[best])
 
     def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
         """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
@@ -181,7 +206,8 @@ class ScoringModel:
     def _pieces(self, pieces: Content | Iterable[Content | Ids]) -> Iterator[Content | Ids]:
         """The same pieces, each of which is a text, or ids that the model has."""
         coming = several("pieces", pieces)
-        return (symbols("pieces", piece, len(self.vocabulary)) for piece in coming)
+        most = len(self.vocabulary) + (0 if self.vectors is None else len(self.vectors.rows))
+        return (symbols("pieces", piece, most) for piece in coming)
 
     def ids(self, text: Content) -> Ids:
         """The ids of a text as it is learnt; what is unknown is left out."""
@@ -193,17 +219,24 @@ class ScoringModel:
         records = source_of(self.checkpoint.config.model_dump()).records
         if records is None:
             return iter([text])
-        return chain([END], records.as_text().marked(name, [text if isinstance(text, str) else text.decode()]))
+        marked = chain([END], records.as_text().marked(name, [text if isinstance(text, str) else text.decode()]))
+        return marked if self.vectors is None else led(marked, self.vectors)
 
     def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
-        """The network itself: `light` is without torch, where that can be."""
+        """The network itself: `light` is without torch, where that can be.
+
+        Raises:
+            SettingsError: it reads vectors, and was given none.
+        """
+        self.given(self.vectors)
         return self.networks.network(light=light)
 
     @cached_property
     def networks(self) -> Networks:
         """The network, once without torch and once in torch."""
         c = self.checkpoint
-        return Networks(c.config, len(c.vocabulary), lambda: c.calibrated, self.device)
+        table = None if self.vectors is None else self.vectors.rows
+        return Networks(c.config, len(c.vocabulary), lambda: c.calibrated, self.device, table)
 
     def _learner(self) -> "CharRNN":
         """A network that may go on learning."""

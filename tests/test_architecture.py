@@ -43,7 +43,9 @@ MAY_IMPORT = {
     "charrnn": {"notebook"},  # when it is asked for
     "__main__": {"cli"},
 }
-MAY_IMPORT_TORCH = {f"model/{name}.py" for name in ("cells", "graph", "gru_window", "network", "machine")}
+MAY_IMPORT_TORCH = {
+    f"model/{name}.py" for name in ("cells", "graph", "gru_window", "network", "machine", "vector_input")
+}
 LEARNS = ("learning/", "planning/", "training/")  # rooms where torch may be imported anywhere
 # Their functions, which only a network of torch's calls.
 MAY_IMPORT_TORCH_INSIDE = {"evaluation/adapt.py", "evaluation/gradients.py"}
@@ -181,5 +183,5 @@ def test_every_setting_has_a_flag_and_every_flag_a_setting():
     from charrnn.cli.train import NOT_SETTINGS, train
     from charrnn.config import keys
 
-    own = {"legs", "teachers"}  # which a run writes down itself
+    own = {"legs", "teachers", "vector_size"}  # which a run writes down itself
     assert set(inspect.signature(train).parameters) - NOT_SETTINGS == set(keys()) - own

@@ -1,5 +1,6 @@
 """The texts that `sample` was asked for: a request for each, made when there is room for it."""
 
+import itertools
 import secrets
 from collections.abc import Iterator
 from itertools import repeat
@@ -42,11 +43,13 @@ class Asked:
     def requests(self) -> "Iterator[Request | None]":
         """One for each sample, made when a lane is free for it; None where the prompts make a pause."""
         number = 0
+        records = itertools.count()
         for name, prompt in self._prompts():
             if prompt is None:
                 yield None
                 continue
-            request = self.model.request(prompt, self.seed, unknown=self.unknown, name=name)
+            how = {"unknown": self.unknown, "name": name, "record": next(records)}
+            request = self.model.request(prompt, self.seed, **how)  # type: ignore[arg-type]
             prompt = self._question(prompt)
             for _ in repeat(None, self.count):
                 self.waiting[number] = prompt
@@ -71,7 +74,7 @@ class Asked:
         from charrnn.text.vocabulary import ANSWER
 
         answer = (self.model.vocabulary.answer or "").encode()
-        if answer and not prompt:
+        if answer and not prompt and self.model.vectors is None:
             raise SettingsError("this model answers questions", "nothing was asked", "give a --prompt or --prompts")
         if ANSWER.encode() in prompt:
             return prompt.replace(ANSWER.encode(), answer)
@@ -82,7 +85,8 @@ class Asked:
         from charrnn.cli.flags import spoken
         from charrnn.text.prompts import prompts_of
 
-        yield from (("the prompt", prompt) for prompt in self.single)
+        times = 1 if self.model.vectors is None else len(self.model.vectors)
+        yield from (("the prompt", prompt) for prompt in self.single for _ in range(times))
         if self.prompts is not None:
             number, notices = 0, list[str]()
             for line in prompts_of(self.prompts, notices):

@@ -10,10 +10,12 @@ from charrnn.cli.help import GroupedCommand
 from charrnn.cli.options import (
     Cache,
     Checkpoints,
+    KeyOfText,
     Model,
     OwnText,
     ReadingDevice,
     UnknownInText,
+    VectorsOfText,
     at_home,
     cache_folder,
     complete_path,
@@ -85,6 +87,8 @@ def evaluate(
     encoding: Encoding = None,
     field: Field = None,
     target: Target = None,
+    vectors: VectorsOfText = None,
+    vectors_key: KeyOfText = None,
     window: Window = None,
     choices: Choices = None,
     baselines: Baselines = False,
@@ -134,7 +138,7 @@ def evaluate(
     with rereadable(text or [], number * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
         for opened in open_models(names, together, checkpoints, device, corpus):
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
-            check_model(opened, baselines)
+            opened = check_model(subject.given(), baselines)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))

@@ -33,6 +33,16 @@ def open_models(
     return cast(Any, iter([Together(list(opened))])) if together else opened
 
 
+def given(model: "LanguageModel", vectors: str | None, key: str | None) -> "LanguageModel":
+    """The model, which reads the vectors of a file, if one is named."""
+    from charrnn.errors import SettingsError
+    from charrnn.text.vectors import VectorFile
+
+    if vectors is None and key is not None:
+        raise SettingsError("--vectors-key is for a table of vectors", "none is named", "give --vectors")
+    return model.given(None if vectors is None else VectorFile(vectors, key).read())
+
+
 def check_prompts(prompt: str | None, prompt_file: str | None, prompts: str | None = None) -> None:
     """Refuse prompts from two places."""
     from charrnn.errors import SettingsError
@@ -50,6 +60,7 @@ def source_for(model: "LanguageModel", places: list[str], **asked: str | None) -
     from charrnn.text.corpus import source_of
 
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
+    given |= {"vectors": asked.get("vectors"), "vectors_key": asked.get("vectors_key")}  # the recorded ones are others
     if "field" in given:
         given |= dict.fromkeys(("records", "record_separator", "target_after"))
     source = source_of(model.checkpoint.config.model_dump() | given, places)

@@ -25,7 +25,7 @@ def flag(group: str, name: str, help_text: str, *more: str, default: str = "", *
 PLACES = frozenset(
     {
         *("corpus", "init_from", "config", "validation", "test", "cache", "checkpoints", "model", "text", "texts"),
-        *("distill_from", "prompt_file", "prompts", "adapt_to", "run", "runs", "output", "svg"),
+        *("distill_from", "prompt_file", "prompts", "adapt_to", "run", "runs", "output", "svg", "vectors"),
     }
 )
 
@@ -129,5 +129,15 @@ PromptFile = Annotated[
     plain("Prompt", "--prompt-file", "File to continue; - is stdin.", metavar="FILE", autocompletion=complete_path),
 ]
 _UNKNOWN = "Characters that the model does not know: refuse them, skip them, or replace each by the nearest known one."
+_VECTORS = "What each record begins with, for a model trained so: .npy, .npz, .safetensors, .csv or .tsv."
+VectorsOfPrompts = Annotated[
+    str | None, plain("Prompt", "--vectors", _VECTORS, metavar="FILE", autocompletion=complete_path)
+]
+VectorsOfText = Annotated[
+    str | None, plain("Text", "--vectors", _VECTORS, metavar="FILE", autocompletion=complete_path)
+]
+_KEY = "Column of a table of vectors that names the record of each row."
+KeyOfPrompts = Annotated[str | None, plain("Prompt", "--vectors-key", _KEY, metavar="COLUMN")]
+KeyOfText = Annotated[str | None, plain("Text", "--vectors-key", _KEY, metavar="COLUMN")]
 UnknownInPrompt = Annotated[Literal["error", "skip", "replace"], plain("Prompt", "--unknown", _UNKNOWN)]
 UnknownInText = Annotated[Literal["error", "skip", "replace"], plain("Text", "--unknown", _UNKNOWN)]

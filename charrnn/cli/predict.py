@@ -5,7 +5,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from charrnn.cli.options import Checkpoints, Model, Prompt, PromptEncoding, PromptFile, UnknownInPrompt, plain
+from charrnn.cli.options import (
+    Checkpoints,
+    KeyOfPrompts,
+    Model,
+    Prompt,
+    PromptEncoding,
+    PromptFile,
+    UnknownInPrompt,
+    VectorsOfPrompts,
+    plain,
+)
 
 if TYPE_CHECKING:
     from charrnn.generation.beam import Prediction
@@ -20,6 +30,8 @@ def predict(
     prompt_file: PromptFile = None,
     unknown: UnknownInPrompt = "error",
     encoding: PromptEncoding = None,
+    vectors: VectorsOfPrompts = None,
+    vectors_key: KeyOfPrompts = None,
     steps: Annotated[
         int,
         plain("Output", "--steps", "Characters to predict; more than one by beam search.", min=1, max=1000),
@@ -35,10 +47,10 @@ def predict(
     charrnn predict sonnets -p "Shall I compare th" --steps 3 --json
     """
     from charrnn.cli.console import print_result
-    from charrnn.cli.models import check_prompts, open_model, read_prompt
+    from charrnn.cli.models import check_prompts, given, open_model, read_prompt
 
     check_prompts(prompt, prompt_file)
-    opened = open_model(model, checkpoints)
+    opened = given(open_model(model, checkpoints), vectors, vectors_key)
     text = read_prompt(opened, prompt, prompt_file, encoding)
     found = opened.predict(text, steps=steps, top=top, unknown=unknown)
     if as_json:

@@ -37,9 +37,10 @@ def check_flags(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> 
         raise SettingsError("--baselines stand beside the score of one model's held-out text", "", "leave it out")
 
 
-def check_model(model: "LanguageModel", baselines: bool) -> None:
-    """Refuse what a model that answers has not, before anything is scored."""
+def check_model(model: "LanguageModel", baselines: bool) -> "LanguageModel":
+    """The same model; refuse what a model that answers has not, before anything is scored."""
     from charrnn.errors import SettingsError
 
-    if baselines and model.vocabulary.layout.answers:
+    if baselines and model.vocabulary.layout.asks:
         raise SettingsError("--baselines know no answers", "this model's score is that of answers", "leave it out")
+    return model

@@ -1,6 +1,7 @@
 """`charrnn report`: runs as one HTML page."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -28,9 +29,16 @@ Output = Annotated[
 ]
 
 
+Shape = Annotated[
+    str | None,
+    plain("Output", "--vectors-shape", "Draw vectors as pictures of so many rows and columns.", metavar="ROWSxCOLUMNS"),
+]
+
+
 def report(
     run: Runs = None,
     output: Output = None,
+    vectors_shape: Shape = None,
     corpus: OwnText = None,
     checkpoints: Checkpoints = Path("checkpoints"),
     cache: Cache = None,
@@ -63,7 +71,8 @@ def report(
         raise OutputError(
             f"{place} is not a page of charrnn", "it is left as it is", "choose another place with --output"
         )
-    accounts = [study(model, cache_folder(cache)) for model in models]
+    shape = None if vectors_shape is None else shaped(vectors_shape)
+    accounts = [replace(study(model, cache_folder(cache)), shape=shape) for model in models]
     if len({account.name for account in accounts}) < len(accounts):
         accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]
     for account in accounts:
@@ -78,3 +87,13 @@ def report(
         return
     write_whole(place, written)
     print_result(str(place))
+
+
+def shaped(text: str) -> tuple[int, int]:
+    """(rows, columns) of a picture."""
+    from charrnn.errors import SettingsError
+
+    found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if found is None:
+        raise SettingsError(f"--vectors-shape cannot be {text!r}", "", "give rows and columns, as in 8x8")
+    return int(found[1]), int(found[2])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from charrnn.cli.options import (
     Checkpoints,
+    KeyOfPrompts,
     Model,
     OwnText,
     Prompt,
@@ -13,6 +14,7 @@ from charrnn.cli.options import (
     PromptFile,
     ReadingDevice,
     UnknownInPrompt,
+    VectorsOfPrompts,
     plain,
     unescaped,
 )
@@ -38,6 +40,8 @@ def sample(
         str | None, plain("Prompt", "--field", "Column or field of --prompts. [default: as in training]")
     ] = None,
     encoding: PromptEncoding = None,
+    vectors: VectorsOfPrompts = None,
+    vectors_key: KeyOfPrompts = None,
     adapt_to: Annotated[
         str | None,
         plain(
@@ -105,13 +109,13 @@ def sample(
     """
     from charrnn.cli.asked import Asked
     from charrnn.cli.console import ResultStream, say
-    from charrnn.cli.models import check_prompts, open_model, read_prompt, source_for
+    from charrnn.cli.models import check_prompts, given, open_model, read_prompt, source_for
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
     stops = tuple(map(unescaped, stop or []))
     check_prompts(prompt, prompt_file, prompts)
-    opened = open_model(model, checkpoints, device, corpus)
+    opened = given(open_model(model, checkpoints, device, corpus), vectors, vectors_key)
     single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
     if adapt_to is not None:
         source = source_for(opened, [adapt_to], encoding=encoding)
@@ -154,7 +158,7 @@ def one_record(vocabulary: "Vocabulary", asked: bool) -> bool:
         raise SettingsError(
             "--records needs a model of records", "this one was trained on a single text", "leave it out"
         )
-    return asked or vocabulary.layout.answers or vocabulary.end == ""
+    return asked or vocabulary.layout.asks or vocabulary.end == ""
 
 
 def adapted(

@@ -44,7 +44,7 @@ class Subject:
         cache: Path | None,
     ) -> None:
         self.model, self.places, self.split, self.cache = model, places, split, cache
-        self.asked = {key: asked[key] for key in ("encoding", "field", "target")}
+        self.asked = {key: asked[key] for key in ("encoding", "field", "target", "vectors", "vectors_key")}
         self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
         self.told, self.skips = False, asked["unknown"] == "skip"
 
@@ -76,6 +76,16 @@ class Subject:
         for notice in notices if not self.told else []:
             say(spoken(notice))
         self.told = True
+
+    def given(self) -> "LanguageModel":
+        """The model, which reads the vectors of this text, where it reads vectors."""
+        from charrnn.cli.models import given
+
+        if self.places or not self.model.checkpoint.config.vector_size:
+            self.model = given(self.model, self.asked["vectors"], self.asked["vectors_key"])
+        else:
+            self.model = self.model.given(self.corpus.vectors)
+        return self.model
 
     def spelled(self, piece: str) -> list[str]:
         """What to say of accented letters that the model knows in another spelling; empty before there are any."""

@@ -31,7 +31,8 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
     place = "" if checkpoints == Path("checkpoints") else f" --checkpoints {shlex.quote(str(checkpoints))}"
     model, vocabulary = shlex.quote(name), loop.corpus.vocabulary
     how = "--temp 0.8 --records --count 10" if vocabulary.layout.records else "--temp 0.8"
-    how = "-t 0 --prompts FILE" if vocabulary.layout.answers else how
+    if vocabulary.layout.asks:
+        how = "-t 0" + " --vectors FILE" * vocabulary.vectors + " --prompts FILE" * vocabulary.layout.answers
     rows = [
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
@@ -57,7 +58,7 @@ def validation_rows(p: "Progress", corpus: "Corpus") -> list[tuple[str, str]]:
     of = "" if len(part) == len(corpus.validation) else f"; on its first {len(part):,} symbols, as all below"
     step = f"the best, at step {p.best_step:,}; last {last:.4f}{of}"
     rows = [("validation", f"{best:.4f} bits per character = {p.best_nats:.4f} nats ({step})")]
-    if corpus.vocabulary.layout.answers:  # counting cannot be told what is not to be learnt
+    if corpus.vocabulary.layout.asks:  # counting cannot be told what is not to be learnt
         return rows
     return rows + baseline_rows(baselines(corpus.train, part, corpus.vocabulary))
 

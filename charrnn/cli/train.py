@@ -44,6 +44,8 @@ def train(
     field: o.Field = None,
     target: o.Target = None,
     shuffle_records: o.ShuffleRecords = None,
+    vectors: o.Vectors = None,
+    vectors_key: o.VectorsKey = None,
     validation: o.Validation = None,
     validation_fraction: o.Fraction = None,
     test: o.Test = None,

@@ -74,6 +74,14 @@ ShuffleRecords = Annotated[
     bool | None,
     text("--shuffle-records/--no-shuffle-records", "Shuffle records (by --seed) before they are split.", default="no"),
 ]
+Vectors = Annotated[
+    str | None,
+    text("--vectors", "Numbers that each record begins with: .npy, .npz, .safetensors, .csv or .tsv.", metavar="FILE"),
+]
+VectorsKey = Annotated[
+    str | None,
+    text("--vectors-key", "Column of a table of vectors that names the record of each row.", metavar="COLUMN"),
+]
 Validation = Annotated[str | None, text("--validation", "A separate text as the validation set.", metavar="FILE")]
 Fraction = Annotated[
     float | None, text("--validation-fraction", "Share of the text, from its end, to validate on.", default="0.1")

@@ -76,7 +76,7 @@ class Adaptation:
         import torch
 
         self.network, self.state = network, network.initial_state(1)
-        self.weights = list(network.parameters())
+        self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.origin = [weight.detach().clone() for weight in self.weights]
         self.squares = [torch.zeros_like(weight) for weight in self.origin]  # summed over segments
         self.segments = torch.zeros((), device=self.origin[0].device)
@@ -90,7 +90,8 @@ class Adaptation:
             places = places[(places <= records.last).any(axis=1)]
             counted = (places > records.asked) & (places <= records.last)
             inside = np.minimum(places, records.last)
-            nats[places[counted]] = self.read(ids[inside - 1], ids[inside], counted)[counted]
+            targets = np.where(counted, ids[inside], 0)
+            nats[places[counted]] = self.read(ids[inside - 1], targets, counted)[counted]
 
     def read(
         self, inputs: Ids, targets: Ids, counted: npt.NDArray[np.bool_], *, carried: bool = False

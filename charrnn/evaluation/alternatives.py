@@ -51,7 +51,7 @@ def read(network: Stepper, ids: Ids, first: int, last: int, top: int = 5, end_id
 
 def _read(symbol: int, logits: npt.NDArray[np.float64], top: int) -> Read:
     powers = np.exp(logits - logits.max())
-    nats = logits.max() + np.log(powers.sum()) - logits[symbol]
+    nats = logits.max() + np.log(powers.sum()) - logits[min(symbol, len(logits) - 1)]  # of a vector it does not count
     top = min(top, len(logits))
     likely = np.flatnonzero(logits >= np.partition(logits, -top)[-top])  # `top` of them, or more that are equal
     best = likely[np.argsort(-logits[likely], kind="stable")[:top]]

@@ -26,10 +26,11 @@ def choose(reader: Reader, vocabulary: Vocabulary, ids: Ids, choices: Sequence[I
     layout = vocabulary.layout
     assert isinstance(layout, Independent)
     found = layout.borders(ids)
-    end, asked = (np.array([mark], dtype=ids.dtype) for mark in (layout.end_id, layout.answer_id))
+    end, asked = (np.array([mark] * (mark is not None), ids.dtype) for mark in (layout.end_id, layout.answer_id))
+    vectors_alone = layout.answer_id is None  # then the last of them belongs to what is asked
     for start in range(0, len(found), _QUESTIONS):
         ranges = list(zip(*(column[start : start + _QUESTIONS].tolist() for column in found.columns), strict=True))
-        questions = [ids[first + 1 : answer] for first, answer, _ in ranges]
+        questions = [ids[first + 1 : answer + vectors_alone] for first, answer, _ in ranges]
         records = [part for question in questions for choice in choices for part in (question, asked, choice, end)]
         offered = np.concatenate([end, *records])
         nats, _ = surprisals(reader, offered, alone(offered, layout))

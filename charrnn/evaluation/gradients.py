@@ -25,17 +25,23 @@ RUN_UP = 64  # symbols that are read before
 Norms = npt.NDArray[np.float64]
 
 
-def reach(network: Network, ids: Ids, steps: int, lanes: int = 64, end_id: int | None = None) -> Norms:
+def reach(
+    network: Network, ids: Ids, steps: int, lanes: int = 64, end_id: int | None = None, symbols: int | None = None
+) -> Norms:
     """(steps,): at k - 1 the mean of || dL_t / ds_{t-k} || over at most `lanes` places t, spread evenly over `ids`.
 
     Of a short text there are fewer k, of a single symbol none. Over the end of a record, after which a state begins
-    afresh, nothing is handed on: such places do not count, and k ends where no place is left.
+    afresh, nothing is handed on: such places do not count, and k ends where no place is left. An id that is none of
+    the `symbols` stands for a vector, and is not predicted.
     """
     steps = min(steps, len(ids) - 1)
     if steps < 1:
         return np.zeros(0)
     run_up = min(RUN_UP, len(ids) - 1 - steps)
     places = np.unique(np.linspace(run_up + steps, len(ids) - 1, lanes).astype(np.int64))
+    places = places if symbols is None else places[ids[places] < symbols]
+    if not len(places):
+        return np.zeros(0)
     window = ids[places - np.arange(run_up + steps, -1, -1)[:, None]].astype(np.int64)  # (run_up + steps + 1, B)
     counted = np.cumsum((window[run_up:-1] == end_id)[::-1], axis=0) == 0  # (steps, B)
     norms = _norms(network, window, run_up, end_id)

@@ -123,7 +123,8 @@ def surprisals(
             places = np.arange(offset, min(offset + chunk, length))[:, None] + starts
             counted = (places >= np.array([segment.scored for segment in batch])) & (places < ends)
             places = np.minimum(places, ends - 1)
-            window = ids[places - 1].astype(np.int64), ids[places].astype(np.int64)
+            targets = np.minimum(ids[places].astype(np.int64), reader.symbols - 1)  # of a vector nobody is asked
+            window = ids[places - 1].astype(np.int64), targets
             found, likeliest, state = reader.surprisal(*window, state)
             nats[places[counted]], hits[places[counted]] = found[counted], likeliest[counted]
     return nats, hits
@@ -180,7 +181,7 @@ def total(
     characters, size = vocabulary.measure(ids[counted])
     score = Score(math.fsum(nats[counted]), int(counted.sum()), characters, size, unknown)
     layout = vocabulary.layout
-    if hits is None or not isinstance(layout, Independent) or not layout.answers:
+    if hits is None or not isinstance(layout, Independent) or not layout.asks:
         return score
     lacking = int(ids[0] != layout.end_id)  # a part after the first lacks the END before its first record
     places = layout.borders(np.insert(ids, 0, [layout.end_id] * lacking))

@@ -63,6 +63,12 @@ def export(model: LanguageModel, place: str | Path, weights: str | None = None) 
         raise SettingsError("`weights` is how exact a page's are", f"{shown} is none", "leave it out")
     if not suffix and path.is_dir() and any(path.iterdir()):
         raise OutputError(f"{shown} holds something", "it is left as it is", "name a folder that is empty or not there")
+    if suffix and model.checkpoint.config.vector_size:
+        what, why = (
+            f"this model cannot be exported as {shown!r}",
+            "it reads vectors, which neither a page nor a graph has",
+        )
+        raise SettingsError(what, why, "name a folder")
     exported = HOMES[suffix](model, weights)
     try:
         (path.parent if suffix else path).mkdir(parents=True, exist_ok=True)

@@ -26,9 +26,12 @@ from charrnn.learning.schedule import dropout_share, learning_rate
 from charrnn.learning.teachers import Expected
 from charrnn.model.cells import CELLS, autocast, persistent
 from charrnn.model.network import CharRNN, Masks, NetworkState
+from charrnn.text.corpus import Standardised
 from charrnn.text.lanes import Window
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
 _IGNORED = -100  # a target that is not counted, as cross_entropy has it
 LOSS_SCALE = 2.0**13  # at first, of float16: a power of two, so that nothing but the exponents of gradients changes
 
@@ -36,11 +39,19 @@ LOSS_SCALE = 2.0**13  # at first, of float16: a power of two, so that nothing bu
 class Learner:
     """A network in training. `average` is the network that is evaluated, sampled and shared."""
 
-    def __init__(self, config: RunConfig, symbols: int, group: Group = ALONE, expected: Expected | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        symbols: int,
+        group: Group = ALONE,
+        expected: Expected | None = None,
+        vectors: Standardised | None = None,
+    ) -> None:
         self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
         self.group, self.expected = group, expected  # of teachers
         self.taught = expected.on(self.device) if expected else {}
         self.text: Held | None = None
+        self.vectors = vectors  # that records begin with
         self.rate = 0.0  # of the last step
         self.share = self.group.share(config.batch_size)
         self.begin()
@@ -52,6 +63,9 @@ class Learner:
         self.network = CharRNN(config, self.symbols).to(self.device)
         if weights is not None:
             self.network.load_weights(weights)
+        if self.network.vectors is not None and self.vectors is not None:
+            self.network.vectors.table = self.vectors.rows
+            self.network.vectors.standardise(self.vectors.mean, self.vectors.deviation)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.replica = self.group.replicated(self.network)
         self.parameters = list(self.network.parameters())

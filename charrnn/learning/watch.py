@@ -61,14 +61,18 @@ def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus, temperatu
 
     `temperature` is the network's own.
     """
-    light = NumpyNetwork(config, len(corpus.vocabulary), network.weights())
+    table = None if corpus.vectors is None else corpus.vectors.rows
+    light = NumpyNetwork(config, len(corpus.vocabulary), network.weights(), table)
     asked = questions(corpus)
-    records = corpus.vocabulary.layout.answers
+    records = corpus.vocabulary.layout.asks
     sampling = replace(SAMPLE, temperature=SAMPLE.temperature * temperature, records=records)
     written = [b""] * len(asked)
     for piece in generate(light, corpus.vocabulary, [Request(ids, SAMPLE_SEED) for ids in asked], sampling):
         written[piece.number] += piece.text
-    shown = [corpus.vocabulary.to_bytes(ids) + text for ids, text in zip(asked, written, strict=True)]
+    shown = [
+        corpus.vocabulary.to_bytes(corpus.vocabulary.unnumbered(ids)) + text
+        for ids, text in zip(asked, written, strict=True)
+    ]
     return b"\n".join(shown).decode("utf-8", "replace")
 
 

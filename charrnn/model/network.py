@@ -8,7 +8,7 @@ without torch is `numpy_network.py`; the two are held against each other by a te
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from charrnn.config import ModelConfig, has_residual
 from charrnn.model.cells import CELLS, State
 from charrnn.model.graph import Repeated
+from charrnn.model.vector_input import VectorInput
 
 NetworkState = list[State]  # one entry per layer
 
@@ -58,6 +59,7 @@ class CharRNN(nn.Module):
         super().__init__()
         self.config, self.symbols = config, symbols
         self.embedding = nn.Embedding(symbols, config.embedding) if config.embedding else None
+        self.vectors = VectorInput(config.vector_size, config.embedding or symbols) if config.vector_size else None
         widths = [config.embedding or symbols] + [config.hidden] * config.layers
         self.layers = nn.ModuleList(Layer(config, index, width) for index, width in enumerate(widths[:-1]))
         self.head = nn.Linear(config.hidden, symbols)
@@ -66,16 +68,27 @@ class CharRNN(nn.Module):
         self, ids: Tensor, state: NetworkState, masks: Sequence[Masks] | None = None
     ) -> tuple[Tensor, NetworkState]:
         """Ids (T, B) -> logits (T, B, V) and the state after the last step; `masks` are dropout's, one a layer."""
-        x = (
-            self.embedding(ids)
-            if self.embedding is not None
-            else F.one_hot(ids, self.symbols).to(self.head.weight.dtype)
-        )
+        x = self._symbols(ids) if self.vectors is None else self._symbols_and_vectors(ids, self.vectors)
         after: NetworkState = []
         for layer, before, mask in zip(self.layers, state, masks or [Masks()] * len(state), strict=True):
             x, end = layer(x, before, mask)
             after.append(end)
         return self.head(x), after
+
+    def _symbols(self, ids: Tensor) -> Tensor:
+        if self.embedding is not None:
+            embedded: Tensor = self.embedding(ids)
+            return embedded
+        return F.one_hot(ids, self.symbols).to(self.head.weight.dtype)
+
+    def _symbols_and_vectors(self, ids: Tensor, vectors: VectorInput) -> Tensor:
+        """The same where ids from V on stand for vectors.
+
+        Where there are none their matrix still has a gradient, of zeros: Adam counts its steps.
+        """
+        x, beyond = self._symbols(ids.clamp(max=self.symbols - 1)), ids >= self.symbols
+        read: Tensor = vectors(ids[beyond] - self.symbols)
+        return x.masked_scatter(beyond[..., None], read.to(x.dtype))
 
     def initial_state(self, lanes: int) -> NetworkState:
         """All zeros: every layer's h (and c), each (B, H)."""
@@ -168,9 +181,15 @@ class TorchReader:
 
 
 def open_reader(
-    config: ModelConfig, symbols: int, weights: Mapping[str, npt.NDArray[np.float32]], device: str
+    config: ModelConfig,
+    symbols: int,
+    weights: Mapping[str, npt.NDArray[np.float32]],
+    device: str,
+    table: npt.NDArray[Any] | None = None,
 ) -> TorchReader:
-    """A reader with these weights on `device`."""
+    """A reader with these weights on `device`; `table` (R, d) is the vectors that it reads."""
     network = CharRNN(config, symbols)
     network.load_weights(weights)
+    if network.vectors is not None:
+        network.vectors.table = table
     return TorchReader(network.to(device))

@@ -8,7 +8,7 @@ A lane's numbers do not depend, to the last bit, on how many lanes are read besi
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,13 +91,27 @@ class _Layer:
         return h + inputs if self.residual else h
 
 
+def vector_inputs(weights: Mapping[str, Array], table: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Array:
+    """The rows (K,) of `table` (R, d) in place of symbols: (K, inputs), as in `vector_input.py`."""
+    v = (np.asarray(table[rows], dtype=np.float32) - weights["vectors.mean"]) / weights["vectors.deviation"]
+    return np.asarray(v @ weights["vectors.weight"].T + weights["vectors.bias"])
+
+
 class NumpyNetwork:
     """A trained network that reads ids and gives logits: one step, or one window at a time."""
 
     most = 256  # texts that are worth writing side by side
 
-    def __init__(self, config: ModelConfig, symbols: int, weights: Mapping[str, Array]) -> None:
-        self.config, self.symbols = config, symbols
+    def __init__(
+        self,
+        config: ModelConfig,
+        symbols: int,
+        weights: Mapping[str, Array],
+        table: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """`table` (R, d) is the vectors that ids from `symbols` on stand for: see `vector_input.py`."""
+        self.config, self.symbols, self.table = config, symbols, table
+        self._weights = {name: weights[name] for name in weights if name.startswith("vectors.")}
         self._cell = CELLS[config.cell]
         self._layers = [_Layer(config, weights, index) for index in range(config.layers)]
         self._deeper = [Product(layer.w_ih) for layer in self._layers[1:]]
@@ -164,9 +178,20 @@ class NumpyNetwork:
 
     def _recur(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
         """All layers, one step: ids (B,) -> features (B, H)."""
-        x, after = self._inputs[ids], []
+        after, symbols, read = list[State](), ids, None
+        if self.table is not None and ids.max(initial=0) >= self.symbols:
+            beyond = ids >= self.symbols
+            symbols, read = (
+                np.where(beyond, 0, ids),
+                vector_inputs(self._weights, self.table, ids[beyond] - self.symbols),
+            )
+        x = self._inputs[symbols]
+        if read is not None and self.config.embedding:
+            x[beyond] = read
         for index, (layer, before) in enumerate(zip(self._layers, state, strict=True)):
-            projected = self._deeper[index - 1](x) + layer.b_ih if index else self._table[:, ids]
+            projected = self._deeper[index - 1](x) + layer.b_ih if index else self._table[:, symbols]
+            if not index and read is not None:
+                projected[:, beyond] = read @ layer.w_ih + layer.b_ih
             end = self._cell.advance(projected, layer.w_hh(before[0]) + layer.b_hh, before)
             x = layer.finish(end[0], x)
             after.append(end)

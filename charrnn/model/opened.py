@@ -16,9 +16,15 @@ class Networks:
     """The same network twice, for whoever reads a little on a CPU and for whoever reads much, or elsewhere."""
 
     def __init__(
-        self, config: ModelConfig, symbols: int, weights: Callable[[], Mapping[str, Any]], device: str
+        self,
+        config: ModelConfig,
+        symbols: int,
+        weights: Callable[[], Mapping[str, Any]],
+        device: str,
+        table: Any = None,
     ) -> None:
-        self.config, self.symbols, self.weights, self.device = config, symbols, weights, device
+        """`table` (R, d) is the vectors that they read, if any."""
+        self.config, self.symbols, self.weights, self.device, self.table = config, symbols, weights, device, table
 
     def network(self, *, light: bool) -> Union["NumpyNetwork", "TorchReader"]:
         """The network itself: `light` is without torch, where that can be."""
@@ -29,7 +35,7 @@ class Networks:
         """The network without torch."""
         from charrnn.model.numpy_network import NumpyNetwork
 
-        return NumpyNetwork(self.config, self.symbols, self.weights())
+        return NumpyNetwork(self.config, self.symbols, self.weights(), self.table)
 
     @cached_property
     def torch(self) -> "TorchReader":
@@ -37,7 +43,7 @@ class Networks:
         from charrnn.model.machine import usable_device
         from charrnn.model.network import open_reader
 
-        return open_reader(self.config, self.symbols, self.weights(), usable_device(self.device))
+        return open_reader(self.config, self.symbols, self.weights(), usable_device(self.device), self.table)
 
     def learner(self) -> "CharRNN":
         """A network of its own, which may go on learning."""

@@ -140,6 +140,12 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
         cache=request.cache,
         tell=request.tell,
     )
+    size = 0 if corpus.vectors is None else corpus.vectors.size
+    if source and source.config.vector_size != size:
+        what = f"{request.init_from} reads vectors of {source.config.vector_size} numbers, the text has {size}"
+        raise SettingsError(what, "fine-tuning keeps the network of the model it starts from", "leave it out")
+    if size and wish.get("distill_from"):
+        raise SettingsError("`distill_from` is for texts without `vectors`", "", "leave one of them out")
     notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]
     choices = choose_settings(wish, corpus, share, group.size)
     group.share(choices.values["batch_size"])

@@ -150,6 +150,8 @@ def choose_settings(
     if corpus.vocabulary.unit == "word":
         words = f"{sum(len(symbol) > 1 for symbol in corpus.vocabulary.symbols):,} words; all others are spelled out"
         chosen.choose(wish, "min_count", corpus.min_count, words)
+    if corpus.vectors is not None:
+        chosen.choose(wish, "vector_size", corpus.vectors.size, f"what {corpus.vectors.name} holds")
     chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones in the same time")
     for key in ("hidden", "embedding", "dropout", "learning_rate"):
         chosen.choose(wish, key, getattr(size, key), why)
@@ -181,7 +183,7 @@ def choose_settings(
 
 def absolute_texts(values: Mapping[str, Any]) -> dict[str, Any]:
     """The texts among settings, by places where they can be found again from another folder."""
-    texts = {key: absolute(values[key]) for key in ("validation", "test") if values.get(key)}
+    texts = {key: absolute(values[key]) for key in ("validation", "test", "vectors") if values.get(key)}
     return {"corpus": [absolute(place) for place in values["corpus"]], **texts}
 
 

@@ -15,7 +15,7 @@ from charrnn.errors import SettingsError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.vocabulary import Vocabulary
 
-SHAPE = ("cell", "layers", "hidden", "embedding", "layer_norm", "residual", "unit")
+SHAPE = ("cell", "layers", "hidden", "embedding", "layer_norm", "residual", "unit", "vector_size")
 
 
 def adopt_network(wish: Wish, config: ModelConfig) -> None:

@@ -66,6 +66,16 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What was asked, by a text and vectors, what the model wrote, and what stands there."""
+
+    question: str
+    vectors: tuple[tuple[float, ...], ...]
+    written: str
+    expected: str
+
+
+@dataclass(frozen=True)
 class Account:
     """One run, or one model."""
 
@@ -83,5 +93,7 @@ class Account:
     cells: Cells | None = None
     reach: tuple[float, ...] = ()  # of the gradient, k steps back, as shares of what reaches one step back
     copying: Copying | None = None
+    answers: tuple[Answer, ...] = ()
+    shape: tuple[int, int] | None = None  # of a vector that is a picture: rows and columns
     notices: tuple[str, ...] = ()
     desk: str = ""  # where its writing desk lies (see export/), as seen from the page

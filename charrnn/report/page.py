@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import get_args
 
+from charrnn.report.answers import answers
 from charrnn.report.charts import STYLE, Chart, Series, svg
 from charrnn.report.contents import Account
 from charrnn.report.curves import Against, charts
@@ -95,7 +96,7 @@ def _one(account: Account, place: int, *, alone: bool) -> str:
     parts += [ladder(account), surprisal(account, place), cells(account, place)]
     if alone:
         parts.append(reach([account]))
-    parts.append(copying(account))
+    parts += [answers(account), copying(account)]
     return "\n".join(part for part in parts if part)
 
 

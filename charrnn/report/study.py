@@ -24,13 +24,15 @@ from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.properties import texts_of
 from charrnn.evaluation.score import charged
 from charrnn.evaluation.units import activations, meanings
-from charrnn.generation.sample import Sampling
+from charrnn.generation.generate import generate
+from charrnn.generation.sample import Request, Sampling
 from charrnn.language_model import LanguageModel
-from charrnn.report.contents import Account, Baseline, Cells, Copying, Rung, Symbol, Unit
+from charrnn.report.contents import Account, Answer, Baseline, Cells, Copying, Rung, Symbol, Unit
 from charrnn.report.curves import SYMBOLS, curves, number
 from charrnn.runs.own_text import nameless
 from charrnn.runs.record import METRICS, RunRecord
 from charrnn.text.corpus import Corpus
+from charrnn.text.layout import Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 PASSAGE = 1000  # symbols
@@ -40,6 +42,8 @@ LIKELIEST = 5
 STUDIED = 20_000  # symbols, for the meanings of units and the reach of gradients
 SAMPLE = Sampling(length=2000, temperature=0.8)
 SEED = 1
+VECTOR_SHOWN = "\u25aa"
+ANSWERED = 12  # questions, or vectors
 SEARCHED = 1 << 24  # symbols of the training text, for what is copied: a quarter of a second each million
 SHOWN = {  # of a cell, by its name
     "lstm": "Shown of each unit: tanh(c), its memory.",
@@ -59,7 +63,7 @@ def study(model: LanguageModel, cache: Path | None = None) -> Account:
     except (MissingInputError, DataError) as error:
         notice = f"The text that it was trained on was not found, so what needs that text is missing here: {error}."
         return replace(account, notices=(*account.notices, notice))
-    return with_text(account, model, corpus)
+    return with_text(account, model.given(corpus.vectors), corpus)
 
 
 def recorded(model: LanguageModel) -> Account:
@@ -125,13 +129,35 @@ def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account
     last = min(len(part), first + length)
     return replace(
         account,
-        baselines=tuple(standing(corpus)) if split == "held-out" and not v.layout.answers else (),
+        baselines=tuple(standing(corpus)) if split == "held-out" and not v.layout.asks else (),
         passage=tuple(passage(model, part[:last], first)),
         where=f"From the {split} text",
         cells=cells(model, part[:STUDIED], first, last),
         reach=tuple(reached(model, part[:STUDIED])),
-        copying=copying(model, corpus) if not v.layout.answers else None,
+        copying=copying(model, corpus) if not v.layout.asks else None,
+        answers=tuple(answers(model, part)) if v.layout.asks else (),
     )
+
+
+def answers(model: LanguageModel, ids: Ids) -> Iterator[Answer]:
+    """What the model writes to the first questions of a part, or to their vectors, and what stands there."""
+    v, layout = model.vocabulary, model.vocabulary.layout
+    assert isinstance(layout, Independent)
+    found = layout.borders(layout.head(ids, ANSWERED * SAMPLE.length))
+    asked = [ids[first + 1 : place + 1] for first, place in zip(found.first, found.asked, strict=True)][:ANSWERED]
+    sampling = Sampling(length=SAMPLE.length, temperature=0, records=True)
+    written = [b""] * len(asked)
+    for piece in generate(model.network(light=True), v, [Request(each, SEED) for each in asked], sampling):
+        written[piece.number] += piece.text
+    for each, text, place, last in zip(asked, written, found.asked, found.last, strict=False):
+        rows = each[each >= len(v)].astype(np.int64) - len(v)
+        shown = (
+            ()
+            if model.vectors is None
+            else tuple(map(tuple, np.asarray(model.vectors.rows[rows], np.float64).tolist()))
+        )
+        question = v.decode(each[each < len(v)].tolist())
+        yield Answer(question, shown, text.decode("utf-8", "replace"), v.decode(ids[place + 1 : last].tolist()))
 
 
 def standing(corpus: Corpus) -> Iterator[Baseline]:
@@ -160,6 +186,8 @@ def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
 
 def shown(vocabulary: Vocabulary, symbol: int) -> str:
     """A symbol by itself: a byte that is no character in hexadecimal, nothing for the end of a record."""
+    if symbol >= len(vocabulary):
+        return VECTOR_SHOWN
     if symbol == vocabulary.end_id:
         return ""
     return f"\\x{symbol:02x}" if vocabulary.unit == "byte" and symbol > 127 else vocabulary.decode([symbol])
@@ -170,7 +198,7 @@ def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
     v, network, config = model.vocabulary, model.networks.numpy, model.checkpoint.config
     values = activations(network, ids[:last], v.end_id)[first:]
     digits = LEVELS[np.clip(np.rint((values + 1) * 7), 0, 14).astype(np.intp)].T
-    found = meanings(network, ids, texts_of(v, ids), v.end_id)
+    found = meanings(network, ids, texts_of(v, v.unnumbered(ids)), v.end_id)
     units = tuple(Unit(each.unit, each.property, each.correlation) for each in found)
     return Cells(SHOWN[config.cell], config.hidden, tuple(row.tobytes().decode() for row in digits), units)
 
@@ -178,7 +206,8 @@ def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
 def reached(model: LanguageModel, ids: Ids) -> list[float]:
     """How much of the gradient reaches k steps back, as a share of what reaches one step back."""
     network = model.networks.torch.network
-    norms = reach(network, ids, model.checkpoint.config.seq_length, end_id=model.vocabulary.end_id)
+    v = model.vocabulary
+    norms = reach(network, ids, model.checkpoint.config.seq_length, end_id=v.end_id, symbols=len(v))
     return (norms / norms[0]).tolist() if len(norms) and norms[0] > 0 else []
 
 

@@ -30,7 +30,7 @@ from charrnn.errors import DataError, MissingInputError
 from charrnn.files import write_whole
 from charrnn.runs.progress import CorpusFacts, Progress
 from charrnn.text.packed import kind
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.vocabulary import ANSWER, END, VECTOR, Vocabulary
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 SUFFIX = ".safetensors"
@@ -51,6 +51,7 @@ class _Symbols(BaseModel):
     end: str | None
     answer: str | None
     folds: bool
+    vectors: bool = False
 
 
 class _Record(BaseModel):
@@ -215,12 +216,14 @@ def _digest_place(content: bytes) -> int:
 
 
 def _vocabulary(record: _Symbols) -> Vocabulary:
-    vocabulary = Vocabulary(record.unit, tuple(record.symbols), record.end, record.answer, record.folds)
+    others = record.end, record.answer, record.folds, record.vectors
+    vocabulary = Vocabulary(record.unit, tuple(record.symbols), *others)
     if any(len(symbol) != 1 for symbol in vocabulary.symbols) and vocabulary.unit != "word":
         raise ValueError("its vocabulary has symbols of several characters")
     if list(vocabulary.symbols) != sorted(set(vocabulary.symbols)) or "" in vocabulary.symbols:
         raise ValueError("its vocabulary is not sorted and distinct")
-    if (record.end is not None and END not in vocabulary) or (record.answer is not None and ANSWER not in vocabulary):
+    marks = (END, record.end is not None), (ANSWER, record.answer is not None), (VECTOR, record.vectors)
+    if any(there and mark not in vocabulary for mark, there in marks) or (record.vectors and record.end is None):
         raise ValueError("its vocabulary lacks the symbol that separates records")
     if not len(vocabulary):
         raise ValueError("its vocabulary is empty")
@@ -234,9 +237,7 @@ def _refused(path: Path, error: Exception) -> DataError:
     """The error for a damaged checkpoint, or for a file that is none."""
     found = kind(path)
     if found is None:
-        return DataError(
-            f"cannot use the checkpoint {path}", _first_line(error), "use another checkpoint, or train again"
-        )
+        return DataError(f"cannot use the checkpoint {path}", _first_line(error), "use another one, or train again")
     why = f"it is not a model, which is a {SUFFIX} file, or the folder or name of a run"
     return DataError(f"{path} is {found[0]}", why, found[1])
 

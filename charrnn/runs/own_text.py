@@ -19,7 +19,7 @@ from charrnn.text.places import STDIN
 from charrnn.text.reading import Source, check_files
 from charrnn.text.survey import Tell
 
-Texts = Mapping[str, Any]  # `corpus` (several places), `validation` and `test`, as far as they are known
+Texts = Mapping[str, Any]  # `corpus` (several places), `validation`, `test` and `vectors`, as far as they are known
 APART = ("validation", "test")
 CORPORA = "corpora"
 
@@ -37,13 +37,13 @@ def places_of(config: RunConfig) -> set[str]:
 
 def texts_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """The texts among the settings of a run."""
-    found = {key: values[key] for key in ("corpus", *APART) if values.get(key)}
+    found = {key: values[key] for key in ("corpus", *APART, "vectors") if values.get(key)}
     return found | ({"corpus": [found["corpus"]]} if isinstance(found.get("corpus"), str) else {})
 
 
 def told_in_order(places: Sequence[str], config: RunConfig) -> list[Texts]:
-    """What `places` may stand for: the corpus, and behind it the validation text, and behind that the test text."""
-    apart = [key for key in APART if getattr(config, key)]
+    """What `places` may stand for: the corpus, and behind it the validation text, the test text or the vectors."""
+    apart = [key for key in (*APART, "vectors") if getattr(config, key)]
     found: list[Texts] = []
     for number in range(min(len(apart), len(places) - 1) + 1):
         behind = len(places) - number
@@ -76,7 +76,7 @@ def own_text(
         source, split = source_of(values | texts), split_of(values | texts)
         try:
             check_files(source)
-            check_files(Source(tuple(texts[key] for key in APART if key in texts)))
+            check_files(Source(tuple(texts[key] for key in (*APART, "vectors") if key in texts)))
         except MissingInputError as error:
             failure = failure or (error if told else None)
             continue

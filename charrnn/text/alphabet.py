@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 
 from charrnn.text.characters import code_points
-from charrnn.text.vocabulary import CONTROLS, Vocabulary
+from charrnn.text.vocabulary import CONTROLS, VECTOR, Vocabulary
 from charrnn.text.words import words
 
 MOST_WORDS = 8_192  # in a vocabulary whose --min-count was left to the program
@@ -72,10 +72,11 @@ class Alphabet:
         if self.unit == "byte":
             return Vocabulary("byte", tuple(map(chr, range(256))))
         symbols = {chr(point) for point in self.points}
+        vectors = VECTOR in symbols
         if self.counting:
             rare = {symbol for symbol in symbols - CONTROLS if self._counts[ord(symbol)] < (self.min_count or 0)}
-            return Vocabulary("char", tuple(sorted(symbols - rare)), end, answer, folds=bool(rare))
-        return Vocabulary(self.unit, tuple(sorted(symbols | self._frequent_words())), end, answer)
+            return Vocabulary("char", tuple(sorted(symbols - rare)), end, answer, bool(rare), vectors)
+        return Vocabulary(self.unit, tuple(sorted(symbols | self._frequent_words())), end, answer, vectors=vectors)
 
     def length(self, characters: int, vocabulary: Vocabulary) -> int:
         """How many ids a text of so many `characters`, whose alphabet this is, has in `vocabulary`."""

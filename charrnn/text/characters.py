@@ -79,3 +79,19 @@ def relatives(character: str) -> Iterator[str]:
     yield from unicodedata.normalize("NFKD", character)
     if not unicodedata.combining(character):
         yield " "
+
+
+class UnknownSymbolError(DataError):
+    """A text holds characters outside the vocabulary; says which, and where."""
+
+
+_LISTED = 5  # unknown characters named in one message
+
+
+def unknown_symbols(text: str, places: list[int], name: str, start: int, why: str) -> UnknownSymbolError:
+    """The error for the symbols of `text` at `places`, which stands at `start` of the text `name`."""
+    listed = ", ".join(f"U+{ord(text[place]):04X} at {start + place}" for place in places[:_LISTED])
+    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+    what = f"{name} has characters that the model does not know: {listed}{more}"
+    remedies = "use `unknown=skip` to leave them out", "use `unknown=replace` to take the nearest known ones"
+    return UnknownSymbolError(what, why, *remedies)

@@ -9,23 +9,32 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.errors import DataError
+from charrnn.errors import DataError, SettingsError
+from charrnn.files import release
 from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
 from charrnn.text.fields import fields_of
 from charrnn.text.reading import Source
-from charrnn.text.records import records_of
-from charrnn.text.store import release
+from charrnn.text.records import Records, records_of
 from charrnn.text.survey import Survey, Tell
+from charrnn.text.vectors import Rows, VectorFile, Vectors
 from charrnn.text.vocabulary import END, Ids, Vocabulary
 
 # Below this many symbols a held-out tenth says nothing, and the text itself needs every symbol.
 SMALLEST_SPLIT = 500
 _BLOCK = 1 << 20
+
+
+class Standardised(NamedTuple):
+    """Vectors (R, d), and what they are on the whole: mean and deviation, each (d,)."""
+
+    rows: Rows
+    mean: Rows
+    deviation: Rows
 
 
 @dataclass(frozen=True)
@@ -38,15 +47,25 @@ class Corpus:
     test: Ids
     fingerprint: str  # SHA-256 of the whole text, UTF-8 encoded
     min_count: int = 1  # of its rarest symbols; of words, what was chosen
+    vectors: Vectors | None = None  # that its records begin with
 
     def part(self, split: str) -> Ids:
         """The ids of `train`, `validation` or `test`."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[split]
 
+    def standardised(self) -> Standardised | None:
+        """Its vectors, measured by those of the training set."""
+        if self.vectors is None:
+            return None
+        read = self.train[self.train >= len(self.vocabulary)].astype(np.int64) - len(self.vocabulary)
+        return Standardised(self.vectors.rows, *self.vectors.standard(read))
+
     def release(self) -> None:
         """Let go of the pages of mapped ids that were read; they are read again when they are needed."""
         release(self.train)
         release(self.validation)
+        if self.vectors is not None:
+            self.vectors.release()
 
 
 @dataclass(frozen=True)
@@ -74,14 +93,32 @@ def source_of(values: Mapping[str, Any], arguments: Iterable[str] | None = None)
     """The text that a wish or a recorded configuration names, or others read in the same way."""
     decoding = Decoding(*(values.get(key) or default for key, default in _DECODING.items()))
     others = values.get("records"), values.get("record_separator"), values.get("target_after")
+    records = fields_of(values.get("field"), values.get("target"), *others) or records_of(*others)
     return Source(
         tuple(values["corpus"] if arguments is None else arguments),
         values.get("unit") or "char",
         decoding,
         values.get("glob"),
         tuple(values.get("exclude") or ()),
-        fields_of(values.get("field"), values.get("target"), *others) or records_of(*others),
+        records,
+        vectors_of(values, records),
     )
+
+
+def vectors_of(values: Mapping[str, Any], records: Records | None) -> VectorFile | None:
+    """Where the vectors lie that a wish or a recorded configuration names.
+
+    Raises:
+        SettingsError: the text has no records to begin with them.
+    """
+    if not values.get("vectors"):
+        return None
+    if records is None:
+        raise SettingsError("`vectors` are for records", "", "say what a record is, as in `records=lines`")
+    if values.get("validation") or values.get("test"):
+        what, why = "`vectors` are those of one text", "`validation` and `test` name others"
+        raise SettingsError(what, why, "hold a share of it out: `validation_fraction`, `test_fraction`")
+    return VectorFile(values["vectors"], values.get("vectors_key"))
 
 
 _DECODING = {"encoding": "utf-8", "errors": "strict", "newlines": "keep"}
@@ -146,7 +183,9 @@ def build_corpus(
 
 
 def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple[Vocabulary, str] | None) -> Corpus:
-    whole = main.digest.copy()
+    whole, vectors = main.digest.copy(), main.source.vectors and main.source.vectors.read()
+    if vectors is not None:
+        whole.update(vectors.digest)
     for part in apart.values():
         for piece in part.utf8():
             whole.update(piece)
@@ -169,7 +208,7 @@ def _built(main: Survey, apart: Mapping[str, Survey], split: Split, known: tuple
     held_out |= {key: part.encoded(vocabulary) for key, part in apart.items()}
     validation, test = (part if len(part) > overlap else ids[:0] for part in held_out.values())
     train = ids[: places[0] + overlap]
-    return Corpus(vocabulary, train, validation, test, whole.hexdigest(), alphabet.min_count or 1)
+    return Corpus(vocabulary, train, validation, test, whole.hexdigest(), alphabet.min_count or 1, vectors)
 
 
 def _vocabulary(main: Survey, alphabet: Alphabet) -> Vocabulary:

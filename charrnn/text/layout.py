@@ -4,6 +4,8 @@ What depends on it is asked of a layout, not decided anew in every room: where a
 its first symbol, which symbols count. Records stand in one array, END before the first and after each:
 
     END  A d a  END  B o b  END            END  2 + 2 ANSWER 4  END  1 + 1 ANSWER 2  END
+
+Where a record begins with vectors, each has an id of its own (see `vectors.py`), which is read and never counted.
 """
 
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ class Borders:
     """Where records lie in their ids: `first` is the END before each, `last` its own; what counts follows `asked`."""
 
     first: Places
-    asked: Places  # first, or the place of ANSWER
+    asked: Places  # first, or its last vector, or the place of ANSWER
     last: Places
 
     def __len__(self) -> int:
@@ -42,7 +44,7 @@ class Borders:
 class Continuous:
     """One text: the state is carried from its first symbol to its last; cut it anywhere; all of it counts."""
 
-    records = answers = False
+    records = answers = asks = False
     opening: tuple[int, ...] = ()  # what is read before a text's first symbol
     shared = 0  # symbols that a set has in common with the one before it
 
@@ -69,6 +71,7 @@ class Independent(Continuous):
 
     end_id: int
     answer_id: int | None = None
+    beyond: int | None = None  # from which id on they stand for vectors, where records begin with some
     records = True
     shared = 1  # the END before a set's first record is the last of the set before
 
@@ -76,6 +79,11 @@ class Independent(Continuous):
     def answers(self) -> bool:  # type: ignore[override]
         """Whether records are questions with answers."""
         return self.answer_id is not None
+
+    @property
+    def asks(self) -> bool:  # type: ignore[override]
+        """Whether a record is what is to be said to something: a question, or vectors."""
+        return self.answers or self.beyond is not None
 
     @property
     def opening(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -86,7 +94,15 @@ class Independent(Continuous):
         """The records of `ids`, which begin with END and end with it."""
         ends = _places(ids, self.end_id)
         first, last = ends[:-1], ends[1:]
-        return Borders(first, first if self.answer_id is None else _places(ids, self.answer_id), last)
+        return Borders(first, self._asked(ids, first) if self.answer_id is None else _places(ids, self.answer_id), last)
+
+    def _asked(self, ids: Ids, first: Places) -> Places:
+        """Behind which place of each record something is to be predicted: its END's, or that of its last vector."""
+        if self.beyond is None:
+            return first
+        vectors = np.flatnonzero(ids >= self.beyond)
+        before = np.searchsorted(vectors, first)
+        return np.asarray(first + np.append(before[1:], len(vectors)) - before)
 
     def cut(self, ids: Ids, place: int) -> int:
         """Where to cut near `place` so that both sides hold a record, if there are two; else the last place."""
@@ -100,7 +116,7 @@ class Independent(Continuous):
     def counted(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Of questions and answers what comes after ANSWER, up to the END."""
         if self.answer_id is None:
-            return super().counted(ids)
+            return super().counted(ids) if self.beyond is None else ids < self.beyond
         places = np.arange(len(ids))
         asked, ended = (
             np.maximum.accumulate(np.where(ids == mark, places, -1)) for mark in (self.answer_id, self.end_id)
@@ -109,7 +125,7 @@ class Independent(Continuous):
 
     def questions(self, ids: Ids, most: int, symbols: int) -> list[Ids]:
         """The first questions, at most `most` of them, out of the first `symbols` symbols."""
-        if self.answer_id is None:
+        if self.answer_id is None and self.beyond is None:
             return super().questions(ids, most, symbols)
         found = self.borders(ids[: self.cut(ids, symbols) + 1])
         places = zip(found.first[:most].tolist(), found.asked[:most].tolist(), strict=True)

@@ -10,6 +10,7 @@ that was named is read or refused; a folder passes over files that are not text,
 
 import gzip
 import lzma
+import re
 import stat
 import sys
 import zlib
@@ -23,7 +24,8 @@ from charrnn.text.packed import COMPRESSED, unpacked
 from charrnn.text.pipes import as_it_comes
 from charrnn.text.places import STDIN, is_folder, places
 from charrnn.text.records import LINES, UNDIVIDED, Records
-from charrnn.text.vocabulary import END
+from charrnn.text.vectors import VectorFile, Vectors
+from charrnn.text.vocabulary import END, VECTOR
 
 PIECE = 1 << 18  # bytes; what is made of a piece then stays in a processor's cache
 
@@ -38,6 +40,7 @@ class Source:
     glob: str | None = None
     exclude: tuple[str, ...] = ()
     records: Records | None = None
+    vectors: VectorFile | None = None  # that its records begin with
 
     @property
     def how(self) -> Decoding:
@@ -60,6 +63,9 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
         MissingInputError: a place is missing or unreadable.
         DataError: a file is not text in this encoding; a folder or pattern holds no text.
     """
+    if source.vectors is not None:
+        yield from led(stream_text(replace(source, vectors=None), notices), source.vectors.read())
+        return
     check_encoding(source.decoding.encoding)
     if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
         what = "`newlines=lf` needs" if source.records is None else "records need"
@@ -94,6 +100,28 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
         whole = "the text is one record" if read == 1 else f"each of {_files(read)} is one record"
         told.append(f"the separator {source.records.separator!r} does not occur: {whole}")
     notices += [notice for notice in told if notice not in (MARKED, UNDIVIDED)]
+
+
+def led(pieces: Iterator[str | bytes], vectors: Vectors) -> Iterator[str]:
+    """Records behind the marks of their vectors.
+
+    Raises:
+        DataError: there are not as many records as somebody has vectors.
+    """
+    record, begins = 0, False
+    for piece in pieces:
+        assert isinstance(piece, str)  # records are characters
+        parts = list[str]()
+        for part in re.split(f"({END})", piece):
+            if part and begins and part != END:
+                parts.append(VECTOR * (int(vectors.lengths[record]) if record < len(vectors) else 0))
+                record, begins = record + 1, False
+            parts.append(part)
+            begins = begins or part == END
+        yield "".join(parts)
+    if record != len(vectors):
+        what, why = f"{vectors.name} has vectors for {len(vectors):,} records", f"the text has {record:,}"
+        raise DataError(what, why, "give one for each record; empty records do not count")
 
 
 def _text_of(name: str, source: Source, notices: list[str], *, advise: bool) -> Iterator[str | bytes]:

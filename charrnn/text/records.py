@@ -36,7 +36,7 @@ class Records:
         for piece in pieces:
             assert isinstance(piece, str)  # records of bytes are refused before
             if not CONTROLS.isdisjoint(piece):
-                raise DataError(f"{name} holds U+FDD0", "that is not a character of any text", "remove it")
+                raise DataError(f"{name} holds U+FDD0 or U+FDD1", "they are not characters of any text", "remove them")
             held.append(piece)
             if self.separator and self.separator in last + piece:
                 *records, rest = "".join(held).split(self.separator)

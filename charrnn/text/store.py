@@ -13,7 +13,6 @@ Nothing here is precious; the folder may be deleted at any time.
 import codecs
 import errno
 import hashlib
-import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +25,6 @@ import numpy.typing as npt
 
 from charrnn.errors import DataError
 from charrnn.files import PLAIN, UNSUPPORTED, flush, flush_folder, lock, write_whole, writing_failed
-from charrnn.text.vocabulary import Ids
 
 _PIECE = 1 << 20
 _ELSEWHERE = "name another folder for it with `cache`"
@@ -57,13 +55,6 @@ def stored(
         if error.errno not in UNSUPPORTED | {errno.ENODEV}:
             raise writing_failed(folder, error, _ELSEWHERE) from error
         return np.fromfile(place, dtype=dtype, count=count)  # some file systems cannot map
-
-
-def release(ids: Ids) -> None:
-    """Let go of the pages of mapped ids; others stay as they are."""
-    mapped: Any = getattr(ids, "_mmap", None)
-    if hasattr(mapped, "madvise"):  # not on Windows
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _is_whole(place: Path, mark: Path, size: int) -> bool:

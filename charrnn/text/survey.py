@@ -77,7 +77,7 @@ class Survey:
         """The text as ids, its records in the order that `shuffle` draws: in memory, or mapped from the cache."""
         if self.cache is None or self.kept is not None:
             parts = [vocabulary.encode(piece, name="the corpus") for piece in self._pieces()]
-            ids = np.concatenate(parts) if parts else np.zeros(0, dtype=vocabulary.dtype)
+            ids = vocabulary.numbered(np.concatenate(parts) if parts else np.zeros(0, dtype=vocabulary.dtype))
         else:
             ids = self._stored(vocabulary)
         layout = vocabulary.layout
@@ -98,9 +98,12 @@ class Survey:
         again = hashlib.sha256()
 
         def pieces() -> Iterator[bytes]:
+            rows = 0
             for piece in self._told("encoded", self._pieces()):
                 again.update(_utf8(piece))
-                yield vocabulary.encode(piece, unknown="skip").tobytes()
+                ids = vocabulary.numbered(vocabulary.encode(piece, unknown="skip"), rows)
+                rows += int((ids >= len(vocabulary)).sum()) if vocabulary.vectors else 0
+                yield ids.tobytes()
             if again.digest() != self.digest.digest():
                 raise DataError("the corpus changed while it was read", "", "run the same command again")
 

@@ -15,24 +15,17 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.errors import DataError
-from charrnn.text.characters import as_text, code_points, relatives, respelled, whole_letters
+from charrnn.text.characters import as_text, code_points, relatives, respelled, unknown_symbols, whole_letters
 from charrnn.text.layout import CONTINUOUS, Independent, Layout
 from charrnn.text.layout import Ids as Ids
 from charrnn.text.words import whole_words, words
 
 UNKNOWN = np.uint32(0xFFFFFFFF)
-# How the end of a record and the beginning of its answer stand in a text that is read (see `records.py`).
-END, ANSWER = "\0", "\ufdd0"
-CONTROLS = frozenset({END, ANSWER})
+END, ANSWER, VECTOR = "\0", "\ufdd0", "\ufdd1"  # how they stand in a text that is read: see `records.py`, `vectors.py`
+CONTROLS = frozenset({END, ANSWER, VECTOR})
 _CHARACTERS = 0x110000 - 2048  # code points without surrogates
 _NONE = 255  # in a table of bytes: no symbol
-_LISTED = 5  # unknown characters named in one message
 _SPELLED = "its accented letters are spelled otherwise (composed or decomposed)"
-
-
-class UnknownSymbolError(DataError):
-    """A text holds characters outside the vocabulary; says which, and where."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,7 @@ class Vocabulary:
     end: str | None = None  # how the end of a record is written, where texts are records
     answer: str | None = None  # what stands between a record's question and its answer, where only that counts
     folds: bool = False  # whether one more id, the last, stands for every other character
+    vectors: bool = False  # whether records begin with vectors, which have ids of their own, from len(self) on
 
     @classmethod
     def of(cls, content: str | bytes) -> "Vocabulary":
@@ -61,6 +55,8 @@ class Vocabulary:
     @property
     def dtype(self) -> type[np.unsignedinteger]:
         """The smallest unsigned integer that holds every id."""
+        if self.vectors:
+            return np.uint32
         return np.uint8 if len(self) <= 1 << 8 else np.uint16 if len(self) <= 1 << 16 else np.uint32
 
     @cached_property
@@ -76,13 +72,15 @@ class Vocabulary:
     @cached_property
     def layout(self) -> Layout:
         """How texts lie in their ids."""
-        return CONTINUOUS if self.end_id is None else Independent(self.end_id, self.answer_id)
+        if self.end_id is None:
+            return CONTINUOUS
+        return Independent(self.end_id, self.answer_id, len(self) if self.vectors else None)
 
     @cached_property
     def unwritten(self) -> list[int]:
         """The ids that are never chosen: unknown characters, and what an answer follows."""
-        answer = [] if self.answer is None else [self._places[ANSWER]]
-        return answer + [len(self.symbols)] * self.folds
+        marks = [(ANSWER, self.answer is not None), (VECTOR, self.vectors)]
+        return [self._places[mark] for mark, there in marks if there] + [len(self.symbols)] * self.folds
 
     @cached_property
     def spelling(self) -> float:
@@ -92,7 +90,7 @@ class Vocabulary:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over everything: equal exactly when two vocabularies give every text the same ids."""
-        whole = self.unit, self.symbols, self.end, self.answer, self.folds
+        whole = self.unit, self.symbols, self.end, self.answer, self.folds, *[True] * self.vectors
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
     @cached_property
@@ -102,7 +100,8 @@ class Vocabulary:
     @cached_property
     def written(self) -> tuple[str, ...]:
         """What each id is written as."""
-        shown = {symbol: text for symbol, text in ((END, self.end), (ANSWER, self.answer)) if text is not None}
+        marks = (END, self.end), (ANSWER, self.answer), (VECTOR, "" if self.vectors else None)
+        shown = {symbol: text for symbol, text in marks if text is not None}
         return (*(shown.get(symbol, symbol) for symbol in self.symbols), *["\ufffd"] * self.folds)
 
     @cached_property
@@ -165,7 +164,7 @@ class Vocabulary:
             text, places = as_text(content, name), self._where(ids)[missing]
             other = respelled(text, self.count_unknown)
             if unknown == "error":
-                raise self._unknown(text, places, name, start, _SPELLED if other != text else "")
+                raise unknown_symbols(text, places.tolist(), name, start, _SPELLED if other != text else "")
             if unknown == "replace" and other != text:
                 return self.encode(other, unknown=unknown, name=name)
             if unknown == "replace":
@@ -180,7 +179,7 @@ class Vocabulary:
         missing: list[int] | None = None,
     ) -> Iterator[Ids]:
         """The ids of a text that comes in pieces; how many symbols were unknown is added to `missing`."""
-        start = 0
+        start, rows = 0, 0
         coming: Iterable[str | bytes | Ids] = whole_letters(pieces) if unknown == "replace" else pieces
         coming = whole_words(coming) if self.unit == "word" else coming
         for piece in coming:
@@ -191,8 +190,23 @@ class Vocabulary:
                 piece = respelled(piece, self.count_unknown)
             if missing is not None:
                 missing[0] += self.count_unknown(piece)
-            yield self.encode(piece, unknown=unknown, name=name, start=start)
+            ids = self.numbered(self.encode(piece, unknown=unknown, name=name, start=start), rows)
+            rows += int((ids >= len(self)).sum()) if self.vectors else 0
+            yield ids
             start += len(piece)
+
+    def numbered(self, ids: Ids, rows: int = 0) -> Ids:
+        """The same, where each vector has the id of its row, behind so many that came before."""
+        if not self.vectors:
+            return ids
+        places = np.flatnonzero(ids == self._places[VECTOR])
+        ids = ids.copy()
+        ids[places] = len(self) + rows + np.arange(len(places))
+        return ids
+
+    def unnumbered(self, ids: Ids) -> Ids:
+        """The same, where all vectors have one id again: that of a symbol that writes nothing."""
+        return np.where(ids < len(self), ids, self._places[VECTOR]).astype(self.dtype) if self.vectors else ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD. For the exact bytes use `to_bytes`."""
@@ -204,7 +218,7 @@ class Vocabulary:
 
     def measure(self, ids: Ids) -> tuple[int, int]:
         """(characters, UTF-8 bytes) of an encoded text, without decoding it."""
-        characters, size = self.widths @ np.bincount(ids, minlength=len(self))
+        characters, size = self.widths @ np.bincount(self.unnumbered(ids), minlength=len(self))
         return int(characters), int(size)
 
     def _spelled(self, text: str) -> npt.NDArray[np.uint32]:
@@ -234,11 +248,3 @@ class Vocabulary:
             if known != UNKNOWN:
                 return np.uint32(known)
         return UNKNOWN
-
-    def _unknown(self, text: str, places: npt.NDArray[np.int64], name: str, start: int, why: str) -> UnknownSymbolError:
-        listed = ", ".join(f"U+{ord(text[place]):04X} at {start + place}" for place in places[:_LISTED].tolist())
-        more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
-        what = f"{name} has characters that the model does not know: {listed}{more}"
-        return UnknownSymbolError(
-            what, why, "use `unknown=skip` to leave them out", "use `unknown=replace` to take the nearest known ones"
-        )

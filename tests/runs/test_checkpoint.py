@@ -29,7 +29,7 @@ from charrnn.text.vocabulary import Vocabulary
 
 NO_DIGEST = b"0" * 64
 MARK = b'{"__metadata__":{"charrnn":"{\\"sha256\\":\\"' + NO_DIGEST
-NO_RECORDS = {"end": None, "answer": None, "folds": False}
+NO_RECORDS = {"end": None, "answer": None, "folds": False, "vectors": False}
 DEEP = b"[" * 100_000
 TEXTS = {
     "letters": "hello",
@@ -499,7 +499,7 @@ REASONS = {
 def test_a_refusal_says_what_is_wrong_and_what_to_do(path, content, change, reason):
     path.write_bytes(resealed(content, change))
     assert f"cannot use the checkpoint {path}; {reason}" in refusal(path)
-    assert refusal(path).endswith("; use another checkpoint, or train again")
+    assert refusal(path).endswith("; use another one, or train again")
 
 
 def test_a_record_that_is_no_object_is_called_that(path):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.text.characters import whole_letters
-from charrnn.text.vocabulary import UnknownSymbolError, Vocabulary
+from charrnn.text.characters import UnknownSymbolError, whole_letters
+from charrnn.text.vocabulary import Vocabulary
 
 FRENCH = "L'été, à la forêt, le garçon naïf rêvait; où était-elle? Ça va: élève.\n"
 VIETNAMESE = "Tiếng Việt có nhiều dấu; trời đã tối rồi.\n"

@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from charrnn.errors import DataError
-from charrnn.text.vocabulary import UNKNOWN, UnknownSymbolError, Vocabulary
+from charrnn.text.characters import UnknownSymbolError
+from charrnn.text.vocabulary import UNKNOWN, Vocabulary
 
 few = settings(max_examples=100, deadline=None)
 BYTES = Vocabulary.of(b"")

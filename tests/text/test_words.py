@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.text.alphabet import Alphabet
-from charrnn.text.vocabulary import UnknownSymbolError, Vocabulary
+from charrnn.text.characters import UnknownSymbolError
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.words import whole_words, words
 
 few = settings(max_examples=300, deadline=None)
