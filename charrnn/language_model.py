@@ -148,6 +148,7 @@ class LanguageModel(ScoringModel):
     ) -> Request:
         """The text that continues a prompt, to be written with a seed; of the given vectors those of `record`."""
         whole("seed", seed, 0)
+        whole("record", record, 0)
         ids, rest = self.prompted(prompt, unknown=unknown, name=name)
         return Request(self.led(ids, record), seed, rest)
 
@@ -162,7 +163,7 @@ class LanguageModel(ScoringModel):
         if record >= len(self.vectors):
             what = f"{self.vectors.name} has vectors for {len(self.vectors):,} records"
             raise SettingsError(what, "there are more prompts than that", "give one prompt for each")
-        first = int(self.vectors.lengths[:record].sum()) + len(self.vocabulary)
+        first = int(self.vectors.starts[record]) + len(self.vocabulary)
         rows = np.arange(first, first + int(self.vectors.lengths[record]), dtype=self.vocabulary.dtype)
         return np.concatenate((rows, ids))
 

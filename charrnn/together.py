@@ -14,6 +14,7 @@ from charrnn.errors import SettingsError
 from charrnn.evaluation.score import Score, Scored, summed
 from charrnn.scoring_model import Content, ScoringModel
 from charrnn.text.corpus import Corpus
+from charrnn.text.vectors import Vectors
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 
@@ -40,6 +41,10 @@ class Together:
     def vocabulary(self) -> Vocabulary:
         """The symbols that all of them read."""
         return self.models[0].vocabulary
+
+    def given(self, vectors: Vectors | None) -> "Together":
+        """The same models, each of which reads these vectors."""
+        return Together([model.given(vectors) for model in self.models])
 
     def own_text(self, *where: Any) -> Corpus:
         """The text that the first of them learnt."""

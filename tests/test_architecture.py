@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "config_file": FLOOR_1,
     "text": FLOOR_1,
-    "model": {"errors", "config"},
+    "model": {"errors", "config", "files"},
     "generation": {*FLOOR_1, "text", "model"},
     "evaluation": {*FLOOR_1, "text", "model"},
     "runs": {*FLOOR_1, "config_file", "text"},

@@ -161,6 +161,8 @@ BAD = {
     "pieces": [None, 7, [7], [None], [np.array([999])], [np.array([0.5])], [np.array([-1])], "\ud800"],
     "sampling": [None, 0.8, {"temperature": 1}],
     "choices": ["", [], None, [7]],
+    "vectors": ["text", [["a"]], [[float("nan")]]],
+    "record": [-1, 1.5, "one", None],
 }
 METHODS = {
     "sample": {},

@@ -73,6 +73,7 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
 
     config, p, vocabulary, corpus = checkpoint.config, checkpoint.progress, checkpoint.vocabulary, checkpoint.corpus
     inputs = f"embedding {config.embedding}" if config.embedding else "one-hot input"
+    inputs += f", vectors of {config.vector_size:,} numbers" * bool(config.vector_size)
     nats = p.validation_nats
     score = "no validation set"
     if nats is not None:

@@ -135,7 +135,7 @@ def check_texts(wish: "Wish") -> None:
 
     if wish.get("corpus"):
         check_files(source_of(wish.values))
-    for key in ("validation", "test"):
+    for key in ("validation", "test", "vectors"):
         if wish.get(key):
             check_files(Source((wish.get(key),)))
 
@@ -177,7 +177,7 @@ def preview(request: "Request", print_config: bool, as_json: bool) -> None:
     if print_config:
         print_result(config_lines(request.wish, preparation))
         return
-    source = replace(source_of(preparation.config.model_dump()), records=None)  # as it stands there
+    source = replace(source_of(preparation.config.model_dump()), records=None, vectors=None)  # as it stands there
     examined = examine(source) if source.readable_again() else None
     print_result(cost_table(preparation, examined, as_json))
 

@@ -18,8 +18,7 @@ from charrnn.evaluation.units import meanings
 from charrnn.export.loss import held_out
 from charrnn.export.rounding import Rounded, rounded
 from charrnn.language_model import LanguageModel
-from charrnn.report.markup import data, inert
-from charrnn.report.page import digest
+from charrnn.report.markup import data, document, inert
 from charrnn.report.study import card
 
 BEGINS = b"<!doctype html>\n<!-- charrnn desk -->"
@@ -64,30 +63,13 @@ def named_units(model: LanguageModel) -> list[Any]:
 
 
 def _page(model: LanguageModel, told: dict[str, Any], weights: str) -> str:
-    style, script = _file("desk.css"), "\n".join(map(_file, _SCRIPTS))
-    policy = (
-        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
     model_data = data("model", told)
     content = model_data[model_data.index(">") + 1 : model_data.rindex("<")]
     whole = hashlib.sha256((content + weights).encode()).hexdigest()
-    name = inert(model.path.resolve().parent.name if model.path.name == "best.safetensors" else model.path.stem)
+    name = model.path.resolve().parent.name if model.path.name == "best.safetensors" else model.path.stem
     facts = dict(card(model))
     described = inert("; ".join(facts[key] for key in ("network", "vocabulary", "validation") if key in facts))
-    return f"""{BEGINS.decode()}
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
-<title>{name}: a writing desk</title>
-<style>{style}</style>
-</head>
-<body data-sha256="{whole}">
-<h1>{name}</h1>
+    body = f"""<h1>{inert(name)}</h1>
 <p class="quiet">{described}.</p>
 <p id="status" role="status">This page computes in its own script, which does not run: scripts are off, or the page is
 damaged.</p>
@@ -96,11 +78,9 @@ damaged.</p>
 </main>
 <p class="quiet">Made by charrnn {inert(__version__)}; nothing that is typed here leaves this page.</p>
 {model_data}
-<script type="text/plain" id="weights">{weights}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+<script type="text/plain" id="weights">{weights}</script>"""
+    style, script = _file("desk.css"), "\n".join(map(_file, _SCRIPTS))
+    return document(BEGINS, f"{name}: a writing desk", style, script, body, f' data-sha256="{whole}"')
 
 
 def _file(name: str) -> str:

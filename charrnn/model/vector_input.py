@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from charrnn.files import release
+
 
 class VectorInput(nn.Module):
     """(K,) rows of `table` (R, d) -> (K, inputs)."""
@@ -40,5 +42,6 @@ class VectorInput(nn.Module):
         """What these rows are as inputs."""
         assert self.table is not None, "vectors are read without their table"
         found = np.asarray(self.table[rows.cpu().numpy()], dtype=np.float32)
+        release(self.table)  # of a file; else what was read of it would stay in memory
         v = torch.from_numpy(found).to(self.weight.device)
         return nn.functional.linear((v - self.mean) / self.deviation, self.weight, self.bias)

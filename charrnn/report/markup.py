@@ -1,5 +1,7 @@
 """text -> markup: the one way by which anything from outside enters a page, and the few shapes a page is made of."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -8,6 +10,36 @@ from typing import Any
 from charrnn.text.visible import visible
 
 NAMES = {"\n": "\u21b5", " ": "\u2423", "\t": "\u21e5", "": "\u23ce"}  # of symbols that show nothing by themselves
+
+
+def digest(content: str) -> str:
+    """What a policy knows a style or a script by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def document(begins: bytes, title: str, style: str, script: str, body: str, attributes: str = "") -> str:
+    """A whole page, of markup but for its `title`; its policy lets in nothing but its own style and its own script."""
+    policy = (
+        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return f"""{begins.decode()}
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<link rel="icon" href="data:,">
+<title>{inert(title)}</title>
+<style>{style}</style>
+</head>
+<body{attributes}>
+{body}
+<script>{script}</script>
+</body>
+</html>
+"""
 
 
 def inert(content: str) -> str:

@@ -5,8 +5,6 @@ script. Every text in it went through `markup.inert`; there is no other way in. 
 is shown in part, and the page says so.
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -16,7 +14,7 @@ from charrnn.report.answers import answers
 from charrnn.report.charts import STYLE, Chart, Series, svg
 from charrnn.report.contents import Account
 from charrnn.report.curves import Against, charts
-from charrnn.report.markup import cell, inert, number, row, table, tabs
+from charrnn.report.markup import cell, document, inert, number, row, table, tabs
 from charrnn.report.sections import about, brief, cells, copying, ladder, surprisal
 
 BEGINS = b"<!doctype html>\n<!-- charrnn report -->"
@@ -54,37 +52,14 @@ def shortened(account: Account, share: float, runs: int) -> Account:
 
 
 def _page(accounts: Sequence[Account], made_by: str) -> bytes:
-    style = STYLE + _file("page.css")
-    script = _file("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
     title = accounts[0].name if len(accounts) == 1 else f"{len(accounts)} runs: " + ", ".join(a.name for a in accounts)
     body = [f"<h1>{inert(title)}</h1>"]
     if len(accounts) > 1:
         body += [comparison(accounts), curves(accounts), reach(accounts)]
     for place, account in enumerate(accounts):
         body.append(_one(account, place, alone=len(accounts) == 1))
-    whole = f"""{BEGINS.decode()}
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<link rel="icon" href="data:,">
-<title>{inert(title)}</title>
-<style>{style}</style>
-</head>
-<body>
-{"".join(body)}
-<p class="quiet">{inert(made_by)}</p>
-<script>{script}</script>
-</body>
-</html>
-"""
-    return whole.encode()
+    body.append(f'<p class="quiet">{inert(made_by)}</p>')
+    return document(BEGINS, title, STYLE + _file("page.css"), _file("page.js"), "".join(body)).encode()
 
 
 def _one(account: Account, place: int, *, alone: bool) -> str:
@@ -144,8 +119,3 @@ def comparison(accounts: Sequence[Account]) -> str:
 
 def _file(name: str) -> str:
     return files("charrnn.report").joinpath(name).read_text("utf-8")
-
-
-def digest(content: str) -> str:
-    """What a policy knows a style or a script by."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

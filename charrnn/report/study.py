@@ -94,6 +94,7 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     c = model.checkpoint
     config, p, corpus = c.config, c.progress, c.corpus
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
+    inputs += f", vectors of {config.vector_size:,} numbers" * bool(config.vector_size)
     yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {c.parameters:,} parameters"
     more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
     yield "text", ", ".join(Path(place).name or place for place in config.corpus[:NAMED]) + more

@@ -72,7 +72,7 @@ class Alphabet:
         if self.unit == "byte":
             return Vocabulary("byte", tuple(map(chr, range(256))))
         symbols = {chr(point) for point in self.points}
-        vectors = VECTOR in symbols
+        vectors = VECTOR in symbols and end is not None
         if self.counting:
             rare = {symbol for symbol in symbols - CONTROLS if self._counts[ord(symbol)] < (self.min_count or 0)}
             return Vocabulary("char", tuple(sorted(symbols - rare)), end, answer, bool(rare), vectors)

@@ -57,7 +57,8 @@ class Corpus:
         """Its vectors, measured by those of the training set."""
         if self.vectors is None:
             return None
-        read = self.train[self.train >= len(self.vocabulary)].astype(np.int64) - len(self.vocabulary)
+        read = self.train[self.train >= len(self.vocabulary)]  # a copy
+        read -= np.uint32(len(self.vocabulary))
         return Standardised(self.vectors.rows, *self.vectors.standard(read))
 
     def release(self) -> None:
@@ -65,7 +66,7 @@ class Corpus:
         release(self.train)
         release(self.validation)
         if self.vectors is not None:
-            self.vectors.release()
+            release(self.vectors.rows)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from charrnn.errors import DataError, unreadable
 from charrnn.files import release
 
 Rows = npt.NDArray[Any]
-_PIECE = 1 << 20  # numbers that are looked at at once
+_PIECE = 1 << 18  # numbers that are looked at at once
 _DTYPES = {
     **{"F16": "<f2", "F32": "<f4", "F64": "<f8", "I8": "i1", "U8": "u1", "I16": "<i2", "U16": "<u2"},
     **{"I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"},
@@ -40,7 +40,7 @@ class Vectors:
 
     rows: Rows
     lengths: npt.NDArray[np.int64]
-    name: str = field(default="the vectors", compare=False)
+    name: str = "the vectors"
 
     @property
     def size(self) -> int:
@@ -52,6 +52,11 @@ class Vectors:
         return len(self.lengths)
 
     @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """The first row of each record."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 of all of it."""
         found = hashlib.sha256(f"{self.rows.dtype.str} {self.rows.shape} {self.lengths.tolist()}".encode())
@@ -59,23 +64,20 @@ class Vectors:
             found.update(np.ascontiguousarray(piece).tobytes())
         return found.digest()
 
-    def standard(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def standard(self, rows: npt.NDArray[np.integer]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """(mean, deviation) of each of the d numbers over these rows; a number that never changes has deviation 1."""
         total, squares = np.zeros(self.size), np.zeros(self.size)
-        each, rows = max(1, _PIECE // self.size), np.sort(rows)
+        each = max(1, _PIECE // self.size)
+        rows.sort()  # as they lie in the file
         for start in range(0, len(rows), each):
             total += np.asarray(self.rows[rows[start : start + each]], dtype=np.float64).sum(axis=0)
-            self.release()
+            release(self.rows)  # of a file the pages that were read
         mean = total / max(1, len(rows))
         for start in range(0, len(rows), each):
             squares += ((np.asarray(self.rows[rows[start : start + each]], dtype=np.float64) - mean) ** 2).sum(axis=0)
-            self.release()
+            release(self.rows)  # of a file the pages that were read
         deviation = np.sqrt(squares / max(1, len(rows)))
         return mean.astype(np.float32), np.where(deviation > 0, deviation, 1).astype(np.float32)
-
-    def release(self) -> None:
-        """Let go of the pages of a mapped file that were read."""
-        release(self.rows)
 
     def checked(self) -> "Vectors":
         """The same.
@@ -95,8 +97,8 @@ class Vectors:
             broken = np.argwhere(~np.isfinite(piece))
             if len(broken):
                 place, column = row + int(broken[0][0]), int(broken[0][1])
-                record = int(np.searchsorted(np.cumsum(self.lengths), place, side="right"))
-                step = place - int(self.lengths[:record].sum())
+                record = int(np.searchsorted(self.starts, place, side="right")) - 1
+                step = place - int(self.starts[record])
                 what = f"record {record + 1} of {self.name} has {piece[broken[0][0], column]} in place {column + 1}"
                 raise DataError(f"{what} of its vector {step + 1}", "that is not a number", "correct the file")
             row += len(piece)
@@ -106,7 +108,7 @@ class Vectors:
         each = max(1, _PIECE // self.size)
         for start in range(0, len(self.rows), each):
             yield self.rows[start : start + each]
-            self.release()
+            release(self.rows)  # of a file the pages that were read
 
 
 class VectorFile(NamedTuple):

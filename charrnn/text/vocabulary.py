@@ -200,7 +200,7 @@ class Vocabulary:
         if not self.vectors:
             return ids
         places = np.flatnonzero(ids == self._places[VECTOR])
-        ids = ids.copy()
+        ids = ids.astype(self.dtype)  # a copy
         ids[places] = len(self) + rows + np.arange(len(places))
         return ids
 

@@ -21,6 +21,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from charrnn.cli.app import app
@@ -37,7 +38,13 @@ LENGTH = re.compile(r"--(time|steps|epochs) \S+")
 PROSE = (
     "It was the best of times, it was the worst of times; the quick brown fox said: CHAPTER I, in novel words.\n" * 12
 )
+PICTURES = np.tile(np.eye(4), (30, 4)).astype(np.float32)  # of what captions.txt and asked.tsv are about
+NUMBERS = {"pictures.npy": PICTURES, "new-pictures.npy": PICTURES[:4]}
 STAND_INS = {
+    "captions.txt": "a red square\na blue square\na red circle\na blue circle\n" * 30,
+    "new.txt": "a red square\na blue square\na red circle\na blue circle\n",
+    "asked.tsv": "what is it?\tred\nwhat is it?\tblue\nwhich shape?\tcircle\nwhich shape?\tround\n" * 30,
+    "what.txt": "what is it?\n" * 4,
     "names.txt": "".join(f"{name}\n" for name in ("Ada", "Grace", "Alan", "Kurt", "Emmy", "Sofia") * 20),
     "tunes.abc": "X:1\nK:Ador\nABA BAA|\n\n" * 30,
     "reviews.tsv": "good plot\tpositive\nbad plot\tnegative\n" * 30,
@@ -73,6 +80,8 @@ def prepared(folder):
     for name, text in (texts | STAND_INS).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    for name, array in NUMBERS.items():
+        np.save(folder / name, array)
 
 
 @pytest.fixture(scope="session")

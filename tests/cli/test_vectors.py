@@ -254,3 +254,32 @@ def test_what_cannot_be_is_refused_in_a_line(place, charrnn, tmp_path, line, cod
     last = done.stderr.decode().strip().splitlines()[-1]
     assert last.startswith("charrnn: error: ")
     assert said in last
+
+
+def test_a_dry_run_says_what_it_is_about(place, charrnn):
+    done = charrnn(
+        "train", "three.txt", "--vectors", "three.npy", *NET, "--steps", "3", "--dry-run", "--json", cwd=place
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["text"]["characters"] == len((place / "three.txt").read_text())
+    assert "vectors of 4 numbers" in charrnn("info", "three", cwd=place).stdout.decode()
+
+
+def test_models_together_read_the_same_vectors(place, charrnn):
+    alone = json.loads(charrnn("evaluate", "one", "--json", cwd=place).stdout)["nats_per_char"]
+    both = charrnn("evaluate", "one", "one", "--together", "--json", cwd=place)
+    assert json.loads(both.stdout)["nats_per_char"] == pytest.approx(alone)
+
+
+def test_a_large_text_of_records_keeps_its_vectors_in_the_cache(place, charrnn, tmp_path, monkeypatch):
+    """Encoded piece by piece, each vector has the number of its row."""
+    from charrnn.text import corpus, survey
+
+    monkeypatch.setattr(survey, "SMALL", 100)
+    monkeypatch.setattr("charrnn.text.reading.PIECE", 64)
+    values = {"corpus": [str(place / "three.txt")], "records": "lines", "vectors": str(place / "three.npy")}
+    whole = corpus.read_corpus(corpus.source_of(values), corpus.split_of(values))[0]
+    mapped = corpus.read_corpus(corpus.source_of(values), corpus.split_of(values), cache=tmp_path)[0]
+    assert isinstance(mapped.train, np.memmap)
+    np.testing.assert_array_equal(mapped.train, whole.train)
+    np.testing.assert_array_equal(mapped.validation, whole.validation)
