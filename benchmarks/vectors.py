@@ -1,19 +1,22 @@
 """Numbers in, text out: six tasks from the lectures, each made here or shipped by a package, trained and scored.
 
-    python benchmarks/vectors.py [captions questions digits speech video series] [--small] [--output vectors.json]
+    python benchmarks/vectors.py [captions questions digits speech video series step memory] [--small] [--output FILE]
 
 Each part writes its records and its vectors, trains with `charrnn train --vectors`, and scores what was held out (of
 pictures new combinations, of speech voices that were never heard), beside the commonest text of the training set and a
 linear classifier (ridge regression from the vectors to the texts of the training set). `--small` is for tests.
-digits needs scikit-learn, speech needs espeak-ng; a part whose program is missing says so.
+digits needs scikit-learn, speech needs espeak-ng; a part whose program is missing says so. `step` and `memory` measure
+what vectors cost.
 """
 
 import argparse
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from charrnn.config import RunConfig
+from charrnn.learning.learner import Learner
+from charrnn.text.batches import windows_of
+from charrnn.text.corpus import Standardised
+from charrnn.text.vocabulary import END, VECTOR, Vocabulary
 
 Array = npt.NDArray[np.float32]
 Generator = np.random.Generator
@@ -320,10 +330,61 @@ def measured(name: str, small: bool) -> dict[str, object]:
     return found
 
 
+def step() -> dict[str, object]:
+    """How much longer a step of 16 records takes that begin with a vector of 256 numbers: medians, in turns."""
+    generator, size = np.random.default_rng(0), 256
+    texts = ["".join(generator.choice(list("abcdefgh"), size=60)) for _ in range(2000)]
+    rows = generator.normal(size=(len(texts), size)).astype(np.float32)
+    steps, times = [], [list[float](), list[float]()]
+    for kind, mark in ((0, "a"), (size, VECTOR)):
+        vocabulary = Vocabulary("char", tuple(sorted({END, mark, *"abcdefgh"})), end="\n", vectors=kind > 0)
+        ids = vocabulary.numbered(vocabulary.encode(END + "".join(mark + text + END for text in texts)))
+        values = {"layers": 1, "hidden": 256, "embedding": 64, "dropout": 0.2, "weight_drop": 0, "dropout_start": 1}
+        values |= {"corpus": ["-"], "validation_fraction": 0.1, "batch_size": 16, "seq_length": 64, "steps": 10**6}
+        values |= {"learning_rate": 4e-3, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
+        values |= {"device": "cpu", "precision": "float32", "threads": 1, "vector_size": kind}
+        read = Standardised(rows, rows.mean(axis=0), rows.std(axis=0)) if kind else None
+        learner = Learner(RunConfig.model_validate(values), len(vocabulary), vectors=read)
+        steps.append((learner, windows_of(ids, vocabulary, 16, 64)))
+    torch.set_num_threads(1)
+    for number in range(120):
+        for spent, (learner, windows) in zip(times, steps, strict=True):
+            began = time.perf_counter()
+            learner.step(windows.window(number), number)
+            spent.append(time.perf_counter() - began)
+    plain, led = (statistics.median(spent[10:]) for spent in times)
+    return {"part": "step", "ms": plain * 1e3, "ms_with_a_vector": led * 1e3, "times": led / plain}
+
+
+def memory() -> dict[str, object]:
+    """By how much 1 GB of vectors raises the peak of a training run, beside 8 MB."""
+    program = (
+        "import sys; from charrnn.cli.app import run; from charrnn.model.machine import peak_memory;"
+        "assert run(sys.argv[1:]) == 0; print(peak_memory())"
+    )
+    peaks, how = [], ["--records", "lines", "--hidden", "16", "--embedding", "8", "--batch-size", "8", "--steps", "20"]
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "text.txt").write_text("".join(f"w{number % 7}\n" for number in range(10_000)))
+        for many in (2, 250):
+            file = Path(place) / f"{many}.npy"
+            rows = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(10_000, many, 100))
+            for start in range(0, len(rows), 500):
+                rows[start : start + 500] = np.random.default_rng(start).normal(size=(500, many, 100))
+            rows.flush()
+            line = [sys.executable, "-c", program, "train", "text.txt", "--vectors", file.name, *how]
+            line += ["--seq-length", "256", "--precision", "float32", "--threads", "1", "-q", "--name", file.stem]
+            done = subprocess.run(line, cwd=place, capture_output=True, text=True, check=True)
+            peaks.append(int(done.stdout) / 2**20)
+    return {"part": "memory", "MB_of_8": peaks[0], "MB_of_1000": peaks[1], "MB_more": peaks[1] - peaks[0]}
+
+
+COSTS: dict[str, Callable[[], dict[str, object]]] = {"step": step, "memory": memory}
+
+
 def main() -> None:
     """Measure part by part, print as it goes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=list(PARTS))
+    parser.add_argument("parts", nargs="*", default=[*PARTS, *COSTS])
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--output", type=Path)
     known = parser.parse_args()
@@ -332,7 +393,7 @@ def main() -> None:
         if name in NEEDS and shutil.which(NEEDS[name]) is None:
             print(f"{name}: needs {NEEDS[name]}")
             continue
-        rows.append(measured(name, known.small))
+        rows.append(COSTS[name]() if name in COSTS else measured(name, known.small))
         print(
             "  ".join(
                 f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
