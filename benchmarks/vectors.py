@@ -143,7 +143,7 @@ def questions(small: bool, generator: Generator) -> Task:
         told = ("what is there?", f"{named(a)} {side} {named(b)}")
         texts += ["\t".join(pair) for pair in (told, asked[number % 5], asked[(number + 1) % 5])]
     pictures = [rows for *_, image in made for rows in [in_rows(image)] * 3]
-    length = ["--target-after", "TAB", "--epochs", "15"]
+    length = ["--target-after", "TAB", "--epochs", "30" if small else "15"]
     return Task(texts, pictures, len(texts) // 5, length, 0.4 if small else 0.9)
 
 
@@ -246,7 +246,7 @@ def series(small: bool, generator: Generator) -> Task:
         vectors.append(prices[:-1, None].astype(np.float32))
         texts.append(f"{'up' if moves[-1] > 0 else 'down'} {prices[-1] % 10}")
     entropy = -(SURE * np.log2(SURE) + (1 - SURE) * np.log2(1 - SURE))
-    flags = ["--epochs", "10" if small else "12"]
+    flags = ["--epochs", "20" if small else "12"]
     return Task(texts, vectors, count // 5, flags, SURE - 0.1 if small else SURE - 0.05, float(entropy))
 
 
