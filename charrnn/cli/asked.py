@@ -42,6 +42,8 @@ class Asked:
 
     def requests(self) -> "Iterator[Request | None]":
         """One for each sample, made when a lane is free for it; None where the prompts make a pause."""
+        from charrnn.cli.console import say
+
         number = 0
         records = itertools.count()
         for name, prompt in self._prompts():
@@ -55,6 +57,8 @@ class Asked:
                 self.waiting[number] = prompt
                 yield request._replace(seed=self.seed + number)
                 number += 1
+        if self.model.vectors is not None and (left := len(self.model.vectors) - next(records)) > 0:
+            say(f"{left:,} of {len(self.model.vectors):,} records of vectors had no prompt, and were left out")
 
     def is_new(self, number: int) -> bool:
         """Whether nothing of this sample was shown before."""

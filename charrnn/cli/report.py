@@ -71,7 +71,7 @@ def report(
         raise OutputError(
             f"{place} is not a page of charrnn", "it is left as it is", "choose another place with --output"
         )
-    shape = None if vectors_shape is None else shaped(vectors_shape)
+    shape = None if vectors_shape is None else shaped(vectors_shape, {m.checkpoint.config.vector_size for m in models})
     accounts = [replace(study(model, cache_folder(cache)), shape=shape) for model in models]
     if len({account.name for account in accounts}) < len(accounts):
         accounts = [replace(each, name=str(model.path)) for each, model in zip(accounts, models, strict=True)]
@@ -89,11 +89,17 @@ def report(
     print_result(str(place))
 
 
-def shaped(text: str) -> tuple[int, int]:
-    """(rows, columns) of a picture."""
+def shaped(text: str, sizes: set[int]) -> tuple[int, int]:
+    """(rows, columns) of pictures, of which vectors of one of these `sizes` hold one each."""
     from charrnn.errors import SettingsError
 
     found = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if found is None:
         raise SettingsError(f"--vectors-shape cannot be {text!r}", "", "give rows and columns, as in 8x8")
-    return int(found[1]), int(found[2])
+    rows, columns = int(found[1]), int(found[2])
+    if rows * columns not in sizes:
+        why = f"the vectors have {', '.join(f'{size:,}' for size in sorted(sizes))} numbers"
+        raise SettingsError(
+            f"--vectors-shape {text} is {rows * columns:,} numbers", why, "give the shape that they have"
+        )
+    return rows, columns

@@ -141,9 +141,10 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
         tell=request.tell,
     )
     size = 0 if corpus.vectors is None else corpus.vectors.size
-    if source and source.config.vector_size != size:
-        what = f"{request.init_from} reads vectors of {source.config.vector_size} numbers, the text has {size}"
-        raise SettingsError(what, "fine-tuning keeps the network of the model it starts from", "leave it out")
+    asked = wish.get("vector_size")  # by a model to start from, or a configuration that was written down
+    if asked is not None and asked != size:
+        what = f"the network is to read vectors of {asked:,} numbers, those of the text have {size:,}"
+        raise SettingsError(what, f"so says {wish.sources['vector_size']}", "give such `vectors`, or leave it out")
     if size and wish.get("distill_from"):
         raise SettingsError("`distill_from` is for texts without `vectors`", "", "leave one of them out")
     notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]

@@ -102,6 +102,12 @@ def test_a_question_is_asked_about_vectors(place, charrnn):
     written = charrnn(*line, "--separator", "\\n", cwd=place).stdout.decode().splitlines()
     expected = [WORDS[k] if n % 2 == 0 else str(len(WORDS[k])) for n, k in enumerate(which)]
     assert sum(one == other for one, other in zip(written, expected, strict=True)) >= 5
+    few = ["sample", "asked", "--vectors", "six.npy", "--prompts", "-", "-t", "0", "--seed", "1"]
+    done = charrnn(*few, cwd=place, stdin=b"what?\n")
+    assert done.stderr == b"5 of 6 records of vectors had no prompt, and were left out\n"
+    done = charrnn(*few, cwd=place, stdin=b"what?\n" * 7)
+    assert done.returncode == 2
+    assert b"vectors for 6 records" in done.stderr
 
 
 def test_several_samples_of_each_and_what_comes_next(place, charrnn):
@@ -199,7 +205,10 @@ def test_a_report_shows_what_was_asked_written_and_expected(place, charrnn):
     assert "3 vectors" in plain
     assert "data:image/png" not in plain
     assert "what?" in charrnn("report", "asked", "-o", "-", cwd=place).stdout.decode()
-    assert charrnn("report", "one", "--vectors-shape", "2by2", cwd=place).returncode == 2
+    for shape in ("2by2", "3x3"):
+        refused = charrnn("report", "one", "--vectors-shape", shape, cwd=place)
+        assert refused.returncode == 2
+        assert b"--vectors-shape" in refused.stderr
 
 
 def test_from_python_arrays_go_in(place):
@@ -214,6 +223,16 @@ def test_from_python_arrays_go_in(place):
     expected = [f"it is {WORDS[k]}" for k in which]
     assert sum(ours == theirs for ours, theirs in zip(several, expected, strict=True)) >= 4
     assert model.given(of_array(array)).score("\n".join(expected)).exact_match >= 0.8
+
+
+def test_a_configuration_that_names_another_size_is_refused(place, charrnn, tmp_path):
+    (tmp_path / "c.yaml").write_text("vector_size: 7\n")
+    line = ["train", "one.txt", "--records", "lines", "--config", tmp_path / "c.yaml", "--name", "never"]
+    for more, has in ((["--vectors", "one.npy"], "4"), ([], "0")):
+        done = charrnn(*line, *more, cwd=place)
+        assert done.returncode == 2, done.stderr.decode()
+        assert f"vectors of 7 numbers, those of the text have {has}" in done.stderr.decode()
+    assert not (place / "checkpoints" / "never").exists()
 
 
 REFUSED = [
