@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,6 +172,7 @@ def test_a_surprise_is_that_of_the_score(model):
     assert math.fsum(found.bits) / score.characters == pytest.approx(score.bits_per_char)
     assert f"{len(found)} symbols" in repr(found)
     shown = Marks(found._repr_html_())
+    assert {"&lt;", "&gt;", "&amp;"} <= set(re.findall(r"&\w+;", found._repr_html_()))
     assert set(shown.tags) == {"pre", "span"}
     assert shown.text.replace("\u21b5", "") == "".join(found.texts)
 
