@@ -18,9 +18,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from charrnn.config import CELL_GATES, RunConfig
+from charrnn.config import RunConfig
 from charrnn.learning.learner import Learner
 from charrnn.model.machine import Machine, precisions, set_up_process, training_speeds
+from charrnn.shapes import CELL_GATES
 from charrnn.text.lanes import Lanes
 
 

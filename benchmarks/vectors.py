@@ -31,7 +31,8 @@ from charrnn.config import RunConfig
 from charrnn.learning.learner import Learner
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Standardised
-from charrnn.text.vocabulary import END, VECTOR, Vocabulary
+from charrnn.text.marks import END, VECTOR
+from charrnn.text.vocabulary import Vocabulary
 
 Array = npt.NDArray[np.float32]
 Generator = np.random.Generator

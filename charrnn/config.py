@@ -76,6 +76,7 @@ class ModelConfig(BaseModel):
     layer_norm: bool = True
     residual: bool = True
     vector_size: Annotated[int, Field(ge=0, le=2**20)] = 0  # numbers in a vector, where records begin with vectors
+    bidirectional: bool = False  # whether a symbol is predicted from what stands behind it, too
 
 
 class DataConfig(BaseModel):
@@ -92,6 +93,7 @@ class DataConfig(BaseModel):
     records: Literal["lines", "blank-line", "files"] | None = None
     record_separator: Separator | None = None
     target_after: Separator | None = None  # in each record; only what follows counts
+    synced: bool = False  # whether the answer is a label for each word of the question
     field: str | None = None  # of a table, whose rows are records
     target: str | None = None  # the field of their answers
     shuffle_records: bool = False
@@ -134,42 +136,6 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
     device: str
     precision: Literal["float32", "bfloat16", "float16"]
     threads: Annotated[int, Field(ge=1, le=1024)]
-
-
-CELL_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-CELL_STATES = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
-
-
-def has_residual(config: ModelConfig, layer: int) -> bool:
-    """Whether a layer's input is added to its output: where both are as wide, and the input is not one-hot."""
-    return config.residual and (layer > 0 or config.embedding == config.hidden)
-
-
-def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight of a network over `symbols` symbols."""
-    gates, hidden, inputs = CELL_GATES[config.cell], config.hidden, config.embedding or symbols
-    shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (symbols, config.embedding)} if config.embedding else {}
-    if d := config.vector_size:
-        shapes |= {"vectors.weight": (inputs, d), "vectors.bias": (inputs,)}
-        shapes |= {"vectors.mean": (d,), "vectors.deviation": (d,)}
-    for layer in range(config.layers):
-        cell, norm = f"layers.{layer}.cell.", f"layers.{layer}.norm."
-        shapes |= {cell + "weight_ih_l0": (gates * hidden, inputs), cell + "weight_hh_l0": (gates * hidden, hidden)}
-        shapes |= {cell + "bias_ih_l0": (gates * hidden,), cell + "bias_hh_l0": (gates * hidden,)}
-        if config.layer_norm:
-            shapes |= {norm + "weight": (hidden,), norm + "bias": (hidden,)}
-        inputs = hidden
-    return shapes | {"head.weight": (symbols, hidden), "head.bias": (symbols,)}
-
-
-def training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of everything else that resuming needs."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, shape in parameter_shapes(config, symbols).items():
-        shapes |= {f"{kind}.{name}": shape for kind in ("weights", "moment1", "moment2")}
-    for layer in range(config.layers):
-        shapes |= {f"state.{layer}.{part}": (config.batch_size, config.hidden) for part in CELL_STATES[config.cell]}
-    return shapes | ({"loss_scale": (1,)} if config.precision == "float16" else {})
 
 
 # Asked for, but not part of what a run is: they say how many steps there are, and when to look.

@@ -25,14 +25,16 @@ from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.own_text import own_text, told_in_order
 from charrnn.text.corpus import Corpus, source_of
+from charrnn.text.marks import ANSWER, END
 from charrnn.text.reading import led
 from charrnn.text.vectors import Vectors
-from charrnn.text.vocabulary import ANSWER, END, Ids, Vocabulary
+from charrnn.text.vocabulary import Ids, Vocabulary
 from charrnn.text.words import unfinished
 
 if TYPE_CHECKING:
-    from charrnn.model.network import CharRNN, TorchReader
+    from charrnn.model.network import CharRNN
     from charrnn.model.numpy_network import NumpyNetwork
+    from charrnn.model.torch_reader import TorchReader
 
 Content = str | bytes
 

@@ -3,18 +3,9 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from charrnn.config import (
-    ModelConfig,
-    RunConfig,
-    Wish,
-    check,
-    check_one_length,
-    keys,
-    parameter_shapes,
-    parse_duration,
-    parse_interval,
-)
+from charrnn.config import ModelConfig, RunConfig, Wish, check, check_one_length, keys, parse_duration, parse_interval
 from charrnn.errors import SettingsError
+from charrnn.shapes import parameter_shapes
 
 REQUIRED = {
     **{"layers": 1, "hidden": 2, "embedding": 3, "dropout": 0.0},

@@ -11,21 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn.cli.info import facts, facts_table
-from charrnn.config import (
-    RunConfig,
-    Wish,
-    check,
-    keys,
-    parameter_shapes,
-    parse_duration,
-    parse_interval,
-    training_shapes,
-)
+from charrnn.config import RunConfig, Wish, check, keys, parse_duration, parse_interval
 from charrnn.config_file import CALL_SETTINGS, read_config_file, take_call_settings
 from charrnn.errors import CharrnnError
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.record import Reached, RunRecord
+from charrnn.shapes import parameter_shapes, training_shapes
 
 SOME, MANY = 150, 50_000
 SLOWEST = 10.0  # seconds for one example, on a machine that does something else meanwhile

@@ -75,7 +75,7 @@ class Asked:
             SettingsError: nothing is asked.
         """
         from charrnn.errors import SettingsError
-        from charrnn.text.vocabulary import ANSWER
+        from charrnn.text.marks import ANSWER
 
         answer = (self.model.vocabulary.answer or "").encode()
         if answer and not prompt and self.model.vectors is None:

@@ -58,7 +58,7 @@ def facts(checkpoint: "Checkpoint", path: Path) -> dict[str, Any]:
 
 def symbols(vocabulary: "Vocabulary") -> str | list[str] | None:
     """The characters of a vocabulary, or its words; bytes are known. What separates records is shown by itself."""
-    from charrnn.text.vocabulary import CONTROLS
+    from charrnn.text.marks import CONTROLS
 
     if vocabulary.unit == "byte":
         return None

@@ -54,8 +54,8 @@ class Subject:
         from charrnn.cli.flags import spoken
         from charrnn.cli.models import source_for
         from charrnn.evaluation.score import BLOCK
+        from charrnn.text.marks import END
         from charrnn.text.reading import stream_text
-        from charrnn.text.vocabulary import END
 
         if not self.places:
             ids = self.corpus.part(self.split)

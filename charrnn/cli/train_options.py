@@ -66,6 +66,10 @@ TargetAfter = Annotated[
     str | None,
     text("--target-after", "Learn only what follows TEXT (or TAB) in each record: the answer.", metavar="TEXT"),
 ]
+Synced = Annotated[
+    bool | None,
+    text("--synced/--not-synced", "The answer is a label for each word of the question, in order.", default="no"),
+]
 Field = Annotated[
     str | None, text("--field", "Of CSV, TSV or JSON Lines, learn this column or field; each row is a record.")
 ]
@@ -101,6 +105,13 @@ LayerNorm = Annotated[bool | None, network("--layer-norm/--no-layer-norm", "Laye
 Residual = Annotated[
     bool | None, network("--residual/--no-residual", "Residual connections between layers.", default="on")
 ]
+Bidirectional = Annotated[
+    bool | None,
+    network(
+        "--bidirectional/--one-direction", "Read what stands behind a symbol, too: to fill gaps, find errors, label.",
+        default="no",
+    ),
+]  # fmt: skip
 InitFrom = Annotated[
     str | None,
     network(

@@ -24,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DivergedError
-from charrnn.evaluation.score import Scored, blocks, charged
+from charrnn.evaluation.blocks import blocks
+from charrnn.evaluation.score import Scored, charged
 from charrnn.text.layout import Borders, Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 

@@ -17,8 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.errors import DataError
-from charrnn.evaluation.segments import RUN_UP, Segment, segmented
+from charrnn.evaluation.blocks import blocks
+from charrnn.evaluation.segments import BEYOND, RUN_UP, Segment, segmented
+from charrnn.model.behind import Behind, behind
 from charrnn.text.layout import Independent
+from charrnn.text.marks import Labels
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 CHUNK = 256  # steps between two looks at the world
@@ -32,14 +35,18 @@ class Reader(Protocol):
     """A network that reads ids and knows how surprised it was."""
 
     symbols: int
+    bidirectional: bool
 
     def initial_state(self, lanes: int) -> Any:
         """The state before anything was read."""
 
     def surprisal(
-        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: Any
+        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: Any, *behind: Behind
     ) -> tuple[Any, Any, Any]:
-        """Nats of every target, (T, B), whether it was the likeliest, (T, B), and the state afterwards."""
+        """Nats of every target, (T, B), whether it was the likeliest, (T, B), and the state afterwards.
+
+        A network that reads both ways is told what stands `behind` the targets, which nobody else may be.
+        """
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ def surprisals(
     side_by_side: int = 64,
     poll: Callable[[], None] = lambda: None,
     nats: npt.NDArray[Any] | None = None,
+    labels: Labels | None = None,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Nats of every symbol of `ids`, (n,), not a number where no segment scores it, and whether it was the likeliest.
 
@@ -113,19 +121,25 @@ def surprisals(
     how surprised it would have been in each of K cases.
     """
     nats = np.full(len(ids), math.nan) if nats is None else nats
+    read = labels.read if labels is not None else lambda found: found
     hits = np.zeros(len(ids), dtype=bool)
     for batch in _batches(segments, side_by_side):
-        starts, ends = (np.array([getattr(each, key) for each in batch]) for key in ("start", "end"))
+        starts, scored, ends, limits = np.array([astuple(each) for each in batch]).T
         length, state = int((ends - starts).max()), reader.initial_state(len(batch))
         chunk = max(1, min(CHUNK, _LOGITS // (len(batch) * reader.symbols)))
         for offset in range(0, length, chunk):
             poll()
             places = np.arange(offset, min(offset + chunk, length))[:, None] + starts
-            counted = (places >= np.array([segment.scored for segment in batch])) & (places < ends)
+            counted = (places >= scored) & (places < ends)
             places = np.minimum(places, ends - 1)
             targets = np.minimum(ids[places].astype(np.int64), reader.symbols - 1)  # of a vector nobody is asked
-            window = ids[places - 1].astype(np.int64), targets
-            found, likeliest, state = reader.surprisal(*window, state)
+            if labels is not None:
+                counted &= labels.among(targets)
+            window: Any = read(ids[places - 1].astype(np.int64)), targets, state
+            if reader.bidirectional:
+                there = behind(places, limits, BEYOND)
+                window = *window, there._replace(ids=read(ids[there.ids].astype(np.int64)))
+            found, likeliest, state = reader.surprisal(*window)
             nats[places[counted]], hits[places[counted]] = found[counted], likeliest[counted]
     return nats, hits
 
@@ -150,14 +164,22 @@ def score_stream(
     coming = blocks(pieces, size + 1, size, vocabulary.end_id, grain)  # the very first symbol is no target
     begun = list(islice(coming, 1 if live else 2))
     short = len(begun) < 2 and sum(map(len, begun)) <= SHORT
-    reader, before = open_reader(short), None
-    for block in chain(begun, coming):
-        ids = block if before is None else np.concatenate((before, block))
-        segments = segmented(ids, vocabulary.layout, 1 if short and before is None else LANES, window)
-        nats, hits = surprisals(reader, ids, segments, side_by_side=LANES)
-        nats = charged(vocabulary, ids, nats, begins=before is None)
-        yield Scored(block, nats[len(ids) - len(block) :], 0, hits[len(ids) - len(block) :])
-        before = ids[-context:]
+    reader = open_reader(short)
+    beyond = BEYOND if reader.bidirectional and context == RUN_UP else 0  # held back until what follows is there
+    rest = np.zeros(0, dtype=vocabulary.dtype)
+    before, held, begins = rest, rest, True
+    for block in chain(begun, coming, [rest] * bool(beyond)):
+        ids = np.concatenate((before, held, block))
+        done = max(len(before), len(ids) - (beyond if block is not rest else 0))
+        segments = segmented(ids[:done], vocabulary.layout, 1 if short and begins else LANES, window)
+        segments = [replace(segment, limit=len(ids)) for segment in segments] if beyond else segments
+        nats, hits = surprisals(reader, ids, segments, side_by_side=LANES, labels=vocabulary.layout.labels)
+        nats, held = charged(vocabulary, ids, nats, begins=begins), ids[done:]
+        if done > len(before):
+            mine = slice(len(before), done)
+            yield Scored(ids[mine], nats[mine], 0, hits[mine])
+            begins = False
+        before = ids[max(0, done - context) : done]
 
 
 def charged(
@@ -200,39 +222,6 @@ def summed(vocabulary: Vocabulary, parts: Iterable[Scored], name: str) -> Score:
     if not score.symbols:
         raise DataError(f"nothing to score in {name}", "no symbol of it is known to the model", "check the text")
     return score
-
-
-def blocks(
-    pieces: Iterable[Ids], first: int, size: int, end_id: int | None = None, grain: int | None = None
-) -> Iterator[Ids]:
-    """The same ids in blocks of `size`; the first has `first` of them, the last what is left.
-
-    With an `end_id` each ends with one, and may be longer for it. With a `grain` a block ends before an empty piece,
-    too, after as many whole grains as there are.
-    """
-    kept: list[Ids] = []
-    for piece in pieces:
-        kept.append(piece)
-        if grain is not None and not len(piece):
-            ids = np.concatenate(kept)
-            last = np.flatnonzero(ids == end_id)[-1:] + 1 if end_id is not None else None
-            cut = len(ids) - (len(ids) + size - first) % grain if last is None else int(last.sum())
-            kept = [ids[max(0, cut) :]]
-            if cut > 0:
-                yield ids[:cut]
-                first = size
-        while sum(map(len, kept)) >= first:
-            ids, cut = np.concatenate(kept), first
-            if end_id is not None:
-                ends = np.flatnonzero(ids[first - 1 :] == end_id)
-                cut = first + int(ends[0]) if len(ends) else 0
-            kept = [ids[cut:]]
-            if not cut:
-                break
-            yield ids[:cut]
-            first = size
-    if sum(map(len, kept)):
-        yield np.concatenate(kept)
 
 
 def _batches(segments: list[Segment], side_by_side: int) -> Iterator[list[Segment]]:

@@ -15,15 +15,20 @@ import numpy as np
 from charrnn.text.layout import Ids, Independent, Layout
 
 RUN_UP = 512
+BEYOND = 128  # symbols behind its targets that a network that reads both ways is shown
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Read the targets [start, end) from a zero state, count those of [scored, end)."""
+    """Read the targets [start, end) from a zero state, count those of [scored, end).
+
+    A network that reads both ways reads back from no farther than `limit`.
+    """
 
     start: int
     scored: int
     end: int
+    limit: int
 
 
 def segmented(ids: Ids, layout: Layout, count: int, window: int | None = None) -> list[Segment]:
@@ -38,17 +43,18 @@ def lanes(symbols: int, count: int, run_up: int = RUN_UP) -> list[Segment]:
     count = max(1, min(count, (symbols - 1) // (2 * run_up)))
     length = -(-(symbols - 1 + (count - 1) * run_up) // count)
     ends = [min(symbols, 1 + length + index * (length - run_up)) for index in range(count)] if symbols > 1 else []
-    return [Segment(end - length, before, end) for before, end in zip([1, *ends], ends, strict=False)]
+    return [Segment(end - length, before, end, symbols) for before, end in zip([1, *ends], ends, strict=False)]
 
 
 def cold(symbols: int, window: int) -> list[Segment]:
     """Windows of `window` targets, each starting from nothing."""
-    return [Segment(start, start, min(symbols, start + window)) for start in range(1, symbols, window)]
+    starts = range(1, symbols, window)
+    return [Segment(start, start, min(symbols, start + window), min(symbols, start + window)) for start in starts]
 
 
 def alone(ids: Ids, layout: Independent) -> list[Segment]:
     """A segment for each record of `ids`, the longest first."""
     found = layout.borders(ids)
     order = np.argsort(-found.lengths, kind="stable")
-    columns = (found.first[order] + 1, found.asked[order] + 1, found.last[order] + 1)
+    columns = (found.first[order] + 1, found.asked[order] + 1, found.last[order] + 1, found.last[order] + 1)
     return [Segment(*places) for places in zip(*(column.tolist() for column in columns), strict=True)]

@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Any
 
 from charrnn import __version__
-from charrnn.config import has_residual
 from charrnn.errors import DataError, MissingInputError
 from charrnn.evaluation.properties import texts_of
 from charrnn.evaluation.units import meanings
@@ -20,6 +19,7 @@ from charrnn.export.rounding import Rounded, rounded
 from charrnn.language_model import LanguageModel
 from charrnn.report.markup import data, document, inert
 from charrnn.report.study import card
+from charrnn.shapes import has_residual
 
 BEGINS = b"<!doctype html>\n<!-- charrnn desk -->"
 STUDIED = 10_000  # symbols, for the meanings of units

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from charrnn import __version__
-from charrnn.config import CELL_GATES, has_residual
 from charrnn.errors import DataError, SettingsError
 from charrnn.language_model import LanguageModel
+from charrnn.shapes import CELL_GATES, has_residual
 
 OPSET = 17  # the first with LayerNormalization
 CLOSE = 1e-3  # logits that differ by more are another network's

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charrnn.model.network import NetworkState, TorchReader
+from charrnn.model.behind import Behind
+from charrnn.model.network import NetworkState
+from charrnn.model.torch_reader import TorchReader
 
 _STEP = 0.03  # an optimum between two of them costs at most 0.0002 nats
 INVERSE_TEMPERATURES = tuple(round(1 + _STEP * number, 2) for number in range(-14, 3))  # 0.58 to 1.06
@@ -34,11 +36,15 @@ class CalibrationReader(TorchReader):
     """Reads once, and says how surprised it would have been at each of INVERSE_TEMPERATURES (K)."""
 
     def surprisal(
-        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
+        self,
+        inputs: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
+        state: NetworkState,
+        behind: Behind | None = None,
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], NetworkState]:
         """Nats of every target at every temperature, (T, B, K), whether it was the likeliest, (T, B), and the state."""
         with torch.no_grad():
-            logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
+            logits, state = self.read(inputs, state, behind)
             wanted, rows = torch.from_numpy(targets).to(self.device), max(1, _BLOCK // self.symbols)
             parts = zip(
                 torch.split(logits.float().flatten(0, 1), rows), torch.split(wanted.flatten(), rows), strict=True

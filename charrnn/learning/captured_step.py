@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from charrnn.model.behind import Behind
 from charrnn.model.graph import Repeated
 from charrnn.model.network import Masks, NetworkState
 
@@ -24,8 +25,8 @@ class Learnt(NamedTuple):
     state: NetworkState
 
 
-# inputs (T, B), targets (T, B), the state before, masks, learning rate, the average's pull
-Learn = Callable[[Tensor, Tensor, NetworkState, Sequence[Masks], Number, Number], Learnt]
+# inputs (T, B), targets (T, B), what stands behind them, the state before, masks, learning rate, the average's pull
+Learn = Callable[[Tensor, Tensor, Behind | None, NetworkState, Sequence[Masks], Number, Number], Learnt]
 
 
 class _Graph(NamedTuple):
@@ -45,14 +46,21 @@ class CapturedStep:
         self.graphs: dict[tuple[object, ...], _Graph] = {}
 
     def __call__(
-        self, inputs: Tensor, wanted: Tensor, state: NetworkState, masks: Sequence[Masks], rate: float, pull: float
+        self,
+        inputs: Tensor,
+        wanted: Tensor,
+        behind: Behind | None,
+        state: NetworkState,
+        masks: Sequence[Masks],
+        rate: float,
+        pull: float,
     ) -> Learnt:
         """Learn from one window."""
-        given = [inputs, wanted, *(part for layer in state for part in layer)]
+        given = [inputs, wanted, *(behind or ()), *(part for layer in state for part in layer)]
         given += [mask for pair in masks for mask in pair if mask is not None]
-        key = (inputs.shape, *(mask is None for pair in masks for mask in pair))
+        key = (*(part.shape for part in (inputs, *(behind or ()))), *(mask is None for pair in masks for mask in pair))
         if key not in self.graphs:
-            self.graphs[key] = self._captured([tensor.clone() for tensor in given], state, masks)
+            self.graphs[key] = self._captured([tensor.clone() for tensor in given], behind is not None, state, masks)
         graph = self.graphs[key]
         for place, tensor in zip(graph.places, given, strict=True):
             place.copy_(tensor)
@@ -61,12 +69,14 @@ class CapturedStep:
         learnt = graph.again()
         return Learnt(learnt.loss.clone(), learnt.norm.clone(), learnt.state)
 
-    def _captured(self, places: list[Tensor], state: NetworkState, masks: Sequence[Masks]) -> _Graph:
+    def _captured(self, places: list[Tensor], both_ways: bool, state: NetworkState, masks: Sequence[Masks]) -> _Graph:
         rest = iter(places[2:])
+        own_behind = Behind(next(rest), next(rest)) if both_ways else None
         own_state = [tuple(next(rest) for _ in layer) for layer in state]
         own_masks = [Masks(*(None if mask is None else next(rest) for mask in pair)) for pair in masks]
         numbers = torch.zeros((), device=places[0].device), torch.zeros((), device=places[0].device)
-        again = Repeated(lambda: self.learn(places[0], places[1], own_state, own_masks, *numbers), self.changing())
+        own = places[0], places[1], own_behind, own_state, own_masks
+        again = Repeated(lambda: self.learn(*own, *numbers), self.changing())
         return _Graph(places, numbers, again)
 
 

@@ -9,30 +9,32 @@ or evaluations. Of several processes each trains its share of the lanes, and all
 import copy
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from charrnn.config import CELL_GATES, RunConfig
+from charrnn.config import RunConfig
 from charrnn.learning.captured_step import CapturedStep, Learn, Learnt, Number, why_plain
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.dropout import UNITS, WEIGHTS, mask_on
-from charrnn.learning.held import Held, sent
+from charrnn.learning.feed import Feed
+from charrnn.learning.held import sent
 from charrnn.learning.optimizer import AdamW, average_pull, update_average
 from charrnn.learning.schedule import dropout_share, learning_rate
 from charrnn.learning.teachers import Expected
+from charrnn.model.behind import Behind
 from charrnn.model.cells import CELLS, autocast, persistent
 from charrnn.model.network import CharRNN, Masks, NetworkState
-from charrnn.text.corpus import Standardised
+from charrnn.shapes import CELL_GATES
+from charrnn.text.corpus import Corpus, Standardised
 from charrnn.text.lanes import Window
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-_IGNORED = -100  # a target that is not counted, as cross_entropy has it
 LOSS_SCALE = 2.0**13  # at first, of float16: a power of two, so that nothing but the exponents of gradients changes
 
 
@@ -46,15 +48,21 @@ class Learner:
         group: Group = ALONE,
         expected: Expected | None = None,
         vectors: Standardised | None = None,
+        gap: int | None = None,
     ) -> None:
         self.config, self.symbols, self.device = config, symbols, torch.device(config.device)
-        self.group, self.expected = group, expected  # of teachers
-        self.taught = expected.on(self.device) if expected else {}
-        self.text: Held | None = None
+        self.group = group
+        self.feed = Feed(config, symbols, self.device, expected, gap)
         self.vectors = vectors  # that records begin with
         self.rate = 0.0  # of the last step
         self.share = self.group.share(config.batch_size)
         self.begin()
+
+    @classmethod
+    def of(cls, config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: Expected | None = None) -> Self:
+        """A learner for `corpus`."""
+        v = corpus.vocabulary
+        return cls(config, len(v), group, expected, corpus.standardised(), v.gap_id)
 
     def begin(self, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         """Everything as before the first step: by the seed alone, or from another model's `weights`."""
@@ -80,7 +88,8 @@ class Learner:
             # After its first backward pass DDP lays its buckets out anew, and the last bits of a sum over more than two
             # processes depend on where a gradient lies in them: have that done here, so that resuming changes nothing.
             nothing = torch.zeros(1, len(self.state[0][0]), dtype=torch.int64, device=self.device)
-            self.replica(nothing, self.state)[0].sum().backward()
+            there = Behind(nothing, nothing) if config.bidirectional else None
+            self.replica(nothing, self.state, behind=there)[0].sum().backward()
 
     @property
     def path(self) -> str:
@@ -103,7 +112,8 @@ class Learner:
         """
         lanes, config = window.places.shape[1], self.config
         share = self.group.share(lanes)
-        inputs, wanted = self._gathered(window, share)
+        inputs, wanted = self.feed.gathered(window, share)
+        there = self.feed.behind(window, share, index)
         if window.fresh.all():
             self.state = self.network.initial_state(share.stop - share.start)
         elif window.fresh.any():
@@ -115,49 +125,31 @@ class Learner:
         if window.counted is not None:  # the mean over all processes, of which each may count another number
             learn = partial(self._learn, each=self.group.size / max(1, int(window.counted.sum())))
         pull = average_pull(index, config.ema)
-        loss, norm, state = learn(inputs, wanted, self.state, masks, self.rate, pull)
+        loss, norm, state = learn(inputs, wanted, there, self.state, masks, self.rate, pull)
         while self.scale is not None and self.scale > 1 and not norm.isfinite():
             self.scale *= 0.5  # nothing has changed: once more, with room for larger gradients
-            loss, norm, state = learn(inputs, wanted, self.state, masks, self.rate, pull)
+            loss, norm, state = learn(inputs, wanted, there, self.state, masks, self.rate, pull)
         self.state = [tuple(part.detach().float() for part in layer) for layer in state]
         if lanes != config.batch_size:  # a batch of short records, which ends with its only window
             self.state = self.network.initial_state(self.share.stop - self.share.start)
         return self.group.mean(loss), norm
 
-    def _gathered(self, window: Window, share: slice) -> tuple[Tensor, Tensor]:
-        """This process's inputs (T, B) and targets (T, B); of a run that has teachers distributions (T, B, V)."""
-        if self.text is None or self.text.array is not window.ids:
-            self.text = Held(window.ids, self.device)
-        ids = self.text.take(window.places[:, share])
-        inputs, wanted, counted = ids[:-1], ids[1:], None
-        if window.counted is not None:
-            counted = sent(window.counted[:, share], self.device)
-        if self.expected is not None:
-            found = {name: held.take(window.places[1:, share]) for name, held in self.taught.items()}
-            return inputs, self.expected.targets(found, wanted, counted, self.symbols)
-        return inputs, wanted if counted is None else wanted.masked_fill(~counted, _IGNORED)
-
-    def _forward(
-        self, inputs: Tensor, wanted: Tensor, state: NetworkState, masks: Sequence[Masks], each: float | None = None
-    ) -> tuple[Tensor, NetworkState]:
-        """The loss, a mean or `each` times the sum, and the state after the window."""
-        with autocast(self.device, self.config.precision):
-            logits, state = self.replica(inputs, state, masks)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(0, 1), reduction="sum" if each else "mean")
-        return (loss * each if each else loss), state
-
     def _learn(
         self,
         inputs: Tensor,
         wanted: Tensor,
+        there: Behind | None,
         state: NetworkState,
         masks: Sequence[Masks],
         rate: Number,
         pull: Number,
         each: float | None = None,
     ) -> Learnt:
-        """A whole step: forward and backward through one window, then down."""
-        loss, after = self._forward(inputs, wanted, state, masks, each)
+        """A whole step: forward and backward through one window, then down; the loss is a mean, or `each` x a sum."""
+        with autocast(self.device, self.config.precision):
+            logits, after = self.replica(inputs, state, masks, there)
+        loss = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(0, 1), reduction="sum" if each else "mean")
+        loss = loss * each if each else loss
         for parameter in self.parameters:
             parameter.grad = None
         (loss if self.scale is None else loss * self.scale).backward()  # type: ignore[no-untyped-call]
@@ -200,7 +192,8 @@ class Learner:
             drawn = mask_on(self.device, *shapes[what], rates[what], **where)
             return drawn[own] if what == UNITS else drawn
 
-        return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in range(c.layers)]
+        layers = range(c.layers * (1 + c.bidirectional))
+        return [Masks(mask(layer, UNITS), mask(layer, WEIGHTS)) for layer in layers]
 
     def tensors(self) -> Arrays:
         """All of it but the average, as CPU arrays that no later step changes."""

@@ -19,10 +19,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from charrnn.evaluation.score import LANES, blocks, surprisals
+from charrnn.evaluation.blocks import blocks
+from charrnn.evaluation.score import LANES, surprisals
 from charrnn.evaluation.segments import RUN_UP, segmented
 from charrnn.learning.held import Held
-from charrnn.model.network import CharRNN, NetworkState, TorchReader
+from charrnn.model.network import CharRNN, NetworkState
+from charrnn.model.torch_reader import TorchReader
 from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Ids, Vocabulary
 

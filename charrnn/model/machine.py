@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from charrnn.config import CELL_GATES
 from charrnn.errors import SettingsError
 from charrnn.model.cells import CELLS, autocast
 from charrnn.model.graph import Repeated
+from charrnn.shapes import CELL_GATES
 
 _STEPS, _GPU_STEPS, _SECONDS = 16, 128, 0.25  # of a measurement
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h

@@ -2,13 +2,17 @@
 
     ids (T, B) -> embedding or one-hot (T, B, E) -> L x [cell -> LayerNorm -> + residual -> dropout] -> head (T, B, V)
 
+A bidirectional network (Schuster and Paliwal 1997) has a second stack, which reads the same text from its end. The two
+meet in the head alone, which sees the forward state after symbol t-1 and the backward state after symbol t+1:
+
+    y_t = W_hy [h->_{t-1} ; h<-_{t+1}] + b          so nothing that leads to y_t has read symbol t itself
+
 The network remembers nothing between calls: the caller hands in the state and keeps the one that comes back. Its twin
 without torch is `numpy_network.py`; the two are held against each other by a test.
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from charrnn.config import ModelConfig, has_residual
+from charrnn.config import ModelConfig
+from charrnn.model.behind import Behind
 from charrnn.model.cells import CELLS, State
-from charrnn.model.graph import Repeated
 from charrnn.model.vector_input import VectorInput
+from charrnn.shapes import has_residual
 
 NetworkState = list[State]  # one entry per layer
 
@@ -52,6 +57,22 @@ class Layer(nn.Module):
         return (outputs if masks.units is None else outputs * masks.units.to(outputs.dtype)), state
 
 
+class Stack(nn.ModuleList):
+    """L layers, each reading what the one below it gives."""
+
+    def __init__(self, config: ModelConfig, inputs: int) -> None:
+        widths = [inputs] + [config.hidden] * (config.layers - 1)
+        super().__init__(Layer(config, index, width) for index, width in enumerate(widths))
+
+    def forward(self, x: Tensor, state: NetworkState, masks: Sequence[Masks]) -> tuple[Tensor, NetworkState]:
+        """(T, B, inputs) -> (T, B, H) and the state after the last step."""
+        after: NetworkState = []
+        for layer, before, mask in zip(self, state, masks, strict=True):
+            x, end = layer(x, before, mask)
+            after.append(end)
+        return x, after
+
+
 class CharRNN(nn.Module):
     """A stacked recurrent language model over `symbols` symbols."""
 
@@ -60,20 +81,42 @@ class CharRNN(nn.Module):
         self.config, self.symbols = config, symbols
         self.embedding = nn.Embedding(symbols, config.embedding) if config.embedding else None
         self.vectors = VectorInput(config.vector_size, config.embedding or symbols) if config.vector_size else None
-        widths = [config.embedding or symbols] + [config.hidden] * config.layers
-        self.layers = nn.ModuleList(Layer(config, index, width) for index, width in enumerate(widths[:-1]))
-        self.head = nn.Linear(config.hidden, symbols)
+        self.layers = Stack(config, config.embedding or symbols)
+        self.backward_layers = Stack(config, config.embedding or symbols) if config.bidirectional else None
+        self.head = nn.Linear(config.hidden * (1 + config.bidirectional), symbols)
 
     def forward(
-        self, ids: Tensor, state: NetworkState, masks: Sequence[Masks] | None = None
+        self, ids: Tensor, state: NetworkState, masks: Sequence[Masks] | None = None, behind: Behind | None = None
     ) -> tuple[Tensor, NetworkState]:
-        """Ids (T, B) -> logits (T, B, V) and the state after the last step; `masks` are dropout's, one a layer."""
-        x = self._symbols(ids) if self.vectors is None else self._symbols_and_vectors(ids, self.vectors)
-        after: NetworkState = []
-        for layer, before, mask in zip(self.layers, state, masks or [Masks()] * len(state), strict=True):
-            x, end = layer(x, before, mask)
-            after.append(end)
+        """Ids (T, B) -> logits (T, B, V) and the state after the last step.
+
+        `masks` are dropout's, one a layer, those of the backward stack last; it reads what stands `behind`.
+        """
+        masks = masks or [Masks()] * self.config.layers * (1 + self.config.bidirectional)
+        x, after = self.layers(self._inputs(ids), state, masks[: self.config.layers])
+        if self.backward_layers is not None and behind is not None:
+            there = self._from_behind(self.backward_layers, behind, masks[self.config.layers :])
+            x = torch.cat([x, there], dim=-1)
         return self.head(x), after
+
+    def _from_behind(self, stack: Stack, behind: Behind, masks: Sequence[Masks]) -> Tensor:
+        """The backward stack's outputs (T, B, H) before each target; zeros where it has read nothing.
+
+        What only brings up its state has no gradient: truncated backpropagation through time, as in the other
+        direction, where the state comes from the window before.
+        """
+        x, early = self._inputs(behind.ids), max(0, len(behind.ids) - len(behind.read))
+        state, parts = self.initial_state(x.shape[1]), list[Tensor]()
+        if early:
+            with torch.no_grad():
+                first, state = stack(x[:early], state, masks)
+            parts.append(first)
+        rest, _ = stack(x[early:], state, masks)
+        outputs = torch.cat([rest.new_zeros(1, *rest.shape[1:]), *parts, rest])
+        return outputs.gather(0, behind.read[..., None].expand(-1, -1, outputs.shape[-1]))
+
+    def _inputs(self, ids: Tensor) -> Tensor:
+        return self._symbols(ids) if self.vectors is None else self._symbols_and_vectors(ids, self.vectors)
 
     def _symbols(self, ids: Tensor) -> Tensor:
         if self.embedding is not None:
@@ -91,7 +134,7 @@ class CharRNN(nn.Module):
         return x.masked_scatter(beyond[..., None], read.to(x.dtype))
 
     def initial_state(self, lanes: int) -> NetworkState:
-        """All zeros: every layer's h (and c), each (B, H)."""
+        """All zeros: every layer's h (and c), each (B, H); of one direction."""
         like = self.head.weight
         names = CELLS[self.config.cell].state_names
         return [tuple(like.new_zeros(lanes, self.config.hidden) for _ in names) for _ in range(self.config.layers)]
@@ -105,91 +148,3 @@ class CharRNN(nn.Module):
         """Copy `weights` into the parameters of the same names."""
         for name, parameter in self.named_parameters():
             parameter.copy_(torch.from_numpy(np.ascontiguousarray(weights[name])))
-
-
-class TorchReader:
-    """A CharRNN behind the reader's interface: NumPy ids in, NumPy numbers out.
-
-    The same interface as `NumpyNetwork`, for devices and text sizes at which torch is the faster of the two.
-    """
-
-    ROWS = 256  # lanes that a step always computes together, so that none depends on how many are asked for
-
-    def __init__(self, network: CharRNN) -> None:
-        self.network, self.symbols = network.eval(), network.symbols
-        self.device = network.head.weight.device
-        self.most = 4096 if self.device.type == "cuda" else 256  # texts that are worth writing side by side
-        self.graphs: dict[int, tuple[Tensor, NetworkState, Repeated[tuple[Tensor, NetworkState]]]] = {}
-
-    def initial_state(self, lanes: int) -> NetworkState:
-        """All zeros, for `lanes` texts side by side."""
-        return self.network.initial_state(lanes)
-
-    def select(self, state: NetworkState, rows: npt.NDArray[np.int64]) -> NetworkState:
-        """The state of lanes `rows` (B,), in that order; a fresh one for each -1."""
-        wanted = torch.from_numpy(rows).to(self.device)
-        kept = (wanted >= 0).to(state[0][0].dtype)[:, None]
-        return [tuple(part[wanted] * kept for part in layer) for layer in state]
-
-    def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[npt.NDArray[np.float32], NetworkState]:
-        """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
-        lanes, more = len(ids), -len(ids) % self.ROWS
-        padded = [tuple(F.pad(part, (0, 0, 0, more)) for part in layer) for layer in state]
-        logits, padded = self._stepped(torch.from_numpy(np.pad(ids, (0, more))[None]), padded)
-        state = [tuple(part[:lanes] for part in layer) for layer in padded]
-        return logits[0, :lanes].float().cpu().numpy(), state
-
-    @torch.no_grad()
-    def _stepped(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
-        """Ids (1, B), of whole ROWS -> logits (1, B, V) and the state; on a GPU captured."""
-        if self.device.type != "cuda":
-            return self._in_rows(ids, state)
-        if ids.shape[1] not in self.graphs:
-            own = ids.to(self.device), self.initial_state(ids.shape[1])
-            self.graphs[ids.shape[1]] = (*own, Repeated(lambda: self._in_rows(*own)))
-        own_ids, own_state, again = self.graphs[ids.shape[1]]
-        own_ids.copy_(ids)
-        for place, part in zip(chain(*own_state), chain(*state), strict=True):
-            place.copy_(part)
-        logits, after = again()
-        return logits, [tuple(part.clone() for part in layer) for layer in after]
-
-    def _in_rows(self, ids: Tensor, state: NetworkState) -> tuple[Tensor, NetworkState]:
-        parts = []
-        for at in range(0, ids.shape[1], self.ROWS):
-            own = slice(at, at + self.ROWS)
-            parts.append(self.network(ids[:, own], [tuple(part[own] for part in layer) for layer in state]))
-        after = [
-            tuple(map(torch.cat, zip(*layers, strict=True))) for layers in zip(*(end for _, end in parts), strict=True)
-        ]
-        return torch.cat([logits for logits, _ in parts], dim=1), after
-
-    def agrees(self, lanes: int) -> bool:
-        """A lane is always computed among as many others."""
-        return True
-
-    def surprisal(
-        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:
-        """-ln p(target) in nats at every place, and whether it was the likeliest: (T, B) and (T, B) -> (T, B) each."""
-        with torch.no_grad():
-            logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
-            wanted = torch.from_numpy(targets).to(self.device)
-            nats = F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten(), reduction="none")
-            hits = logits.gather(-1, wanted[..., None])[..., 0] >= logits.amax(-1)
-        return nats.view(wanted.shape).double().cpu().numpy(), hits.cpu().numpy(), state
-
-
-def open_reader(
-    config: ModelConfig,
-    symbols: int,
-    weights: Mapping[str, npt.NDArray[np.float32]],
-    device: str,
-    table: npt.NDArray[Any] | None = None,
-) -> TorchReader:
-    """A reader with these weights on `device`; `table` (R, d) is the vectors that it reads."""
-    network = CharRNN(config, symbols)
-    network.load_weights(weights)
-    if network.vectors is not None:
-        network.vectors.table = table
-    return TorchReader(network.to(device))

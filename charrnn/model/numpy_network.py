@@ -4,6 +4,9 @@ Reads the weights of a checkpoint by name and computes the equations of `cells.p
 done before the first symbol is done once: the first layer's input product becomes a table with one row per symbol, and
 the sigmoids' weights are halved, as sigma(x) = (1 + tanh(x / 2)) / 2 then costs one tanh for all gates.
 
+Of a bidirectional network this is the forward stack, with the head; the backward one stands beside it, and reads a text
+from its end.
+
 A lane's numbers do not depend, to the last bit, on how many lanes are read beside it: see `product.py` and `agrees`.
 """
 
@@ -13,8 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.config import ModelConfig, has_residual
+from charrnn.config import ModelConfig
+from charrnn.model.behind import Behind
 from charrnn.model.product import Product
+from charrnn.shapes import has_residual
 
 Array = npt.NDArray[np.float32]
 State = tuple[Array, ...]  # of one layer: (h,) or (h, c), each (B, H)
@@ -64,8 +69,8 @@ CELLS = {
 class _Layer:
     """One layer's weights, gate by gate."""
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], index: int) -> None:
-        cell, norm = f"layers.{index}.cell.", f"layers.{index}.norm."
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], name: str, index: int) -> None:
+        cell, norm = f"{name}.{index}.cell.", f"{name}.{index}.norm."
         self.w_ih = self._gates(config, weights[cell + "weight_ih_l0"]).transpose(0, 2, 1)  # (G, inputs, H)
         self.w_hh = Product(self._gates(config, weights[cell + "weight_hh_l0"]).transpose(0, 2, 1))
         self.b_ih = self._gates(config, weights[cell + "bias_ih_l0"])[:, None]  # (G, 1, H)
@@ -97,23 +102,21 @@ def vector_inputs(weights: Mapping[str, Array], table: npt.NDArray[Any], rows: n
     return np.asarray(v @ weights["vectors.weight"].T + weights["vectors.bias"])
 
 
-class NumpyNetwork:
-    """A trained network that reads ids and gives logits: one step, or one window at a time."""
-
-    most = 256  # texts that are worth writing side by side
+class Stack:
+    """The L layers of one direction, called `name` in a checkpoint, which read one symbol in each lane at a time."""
 
     def __init__(
         self,
         config: ModelConfig,
         symbols: int,
         weights: Mapping[str, Array],
-        table: npt.NDArray[Any] | None = None,
+        name: str,
+        table: npt.NDArray[Any] | None,
     ) -> None:
-        """`table` (R, d) is the vectors that ids from `symbols` on stand for: see `vector_input.py`."""
         self.config, self.symbols, self.table = config, symbols, table
         self._weights = {name: weights[name] for name in weights if name.startswith("vectors.")}
         self._cell = CELLS[config.cell]
-        self._layers = [_Layer(config, weights, index) for index in range(config.layers)]
+        self._layers = [_Layer(config, weights, name, index) for index in range(config.layers)]
         self._deeper = [Product(layer.w_ih) for layer in self._layers[1:]]
         first = self._layers[0]
         if config.embedding:
@@ -122,8 +125,6 @@ class NumpyNetwork:
         else:  # one-hot: a symbol's input product is a row of the matrix
             self._inputs = np.zeros((symbols, 0), dtype=np.float32)
             self._table = first.w_ih + first.b_ih
-        self._head = Product(weights["head.weight"].T[None])  # (1, H, V)
-        self._head_bias = weights["head.bias"]
 
     def initial_state(self, lanes: int) -> NetworkState:
         """All zeros, for `lanes` texts side by side."""
@@ -136,45 +137,17 @@ class NumpyNetwork:
         return [tuple(part[rows] * kept for part in layer) for layer in state]
 
     @_small
-    def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
-        """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
-        x, after = self._recur(ids, state)
-        return self._head(x)[0] + self._head_bias, after
-
-    @_small
     def advance(self, ids: npt.NDArray[np.int64], state: NetworkState) -> NetworkState:
-        """The state that `step` gives, without asking what comes next: with many symbols, that is most of the work."""
+        """The state after reading one symbol in each lane, ids (B,)."""
         return self._recur(ids, state)[1]
 
     @_small
-    def surprisal(
-        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:
-        """-ln p(target) in nats at every place, and whether it was the likeliest: (T, B) and (T, B) -> (T, B) each."""
-        features = np.empty((*inputs.shape, self.config.hidden), dtype=np.float32)
-        for t, ids in enumerate(inputs):
-            features[t], state = self._recur(ids, state)
-        logits = self._head(features.reshape(-1, self.config.hidden))[0] + self._head_bias
-        logits = logits.reshape(*inputs.shape, -1).astype(np.float64)
-        logits -= logits.max(axis=-1, keepdims=True)
-        wanted = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-        return np.log(np.exp(logits).sum(axis=-1)) - wanted, wanted >= 0, state
-
-    def agrees(self, lanes: int) -> bool:
-        """Whether a lane's logits are the same, bit for bit, read alone and beside `lanes` - 1 others: tried out.
-
-        True with OpenBLAS; if another BLAS sums in another order, whoever promises equal texts reads lane by lane.
-        """
-        generator = np.random.default_rng(0)
-        together, alone = self.initial_state(lanes), {row: self.initial_state(1) for row in {0, lanes // 2, lanes - 1}}
-        for _ in range(3):
-            ids = generator.integers(self.symbols, size=lanes)
-            logits, together = self.step(ids, together)
-            for row in alone:
-                own, alone[row] = self.step(ids[row : row + 1], alone[row])
-                if not np.array_equal(own[0], logits[row]):
-                    return False
-        return True
+    def features(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
+        """Ids (T, B) -> what the last layer gives after each of them (T, B, H), and the state afterwards."""
+        found = np.empty((*ids.shape, self.config.hidden), dtype=np.float32)
+        for t, read in enumerate(ids):
+            found[t], state = self._recur(read, state)
+        return found, state
 
     def _recur(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
         """All layers, one step: ids (B,) -> features (B, H)."""
@@ -196,3 +169,74 @@ class NumpyNetwork:
             x = layer.finish(end[0], x)
             after.append(end)
         return x, after
+
+
+class NumpyNetwork(Stack):
+    """A trained network that reads ids and gives logits: one step, or one window at a time."""
+
+    most = 256  # texts that are worth writing side by side
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        symbols: int,
+        weights: Mapping[str, Array],
+        table: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """`table` (R, d) is the vectors that ids from `symbols` on stand for: see `vector_input.py`."""
+        super().__init__(config, symbols, weights, "layers", table)
+        self.bidirectional = config.bidirectional
+        self.backward = Stack(config, symbols, weights, "backward_layers", table) if config.bidirectional else None
+        self._head = Product(weights["head.weight"].T[None])  # (1, H or 2 H, V)
+        self._head_bias = weights["head.bias"]
+
+    @_small
+    def step(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
+        """Read one symbol in each lane: ids (B,) -> logits (B, V) of the next one."""
+        x, after = self._recur(ids, state)
+        return self.logits(x), after
+
+    @_small
+    def logits(self, features: Array) -> Array:
+        """What the last layers give (B, H), of both directions (B, 2 H) -> logits (B, V)."""
+        return np.asarray(self._head(features)[0] + self._head_bias)
+
+    def from_behind(self, behind: Behind) -> Array:
+        """What the backward stack gives before each target (T, B, H); zeros where it has read nothing."""
+        assert self.backward is not None
+        found, _ = self.backward.features(behind.ids, self.initial_state(behind.ids.shape[1]))
+        found = np.concatenate((np.zeros_like(found[:1]), found))
+        return np.asarray(found[behind.read, np.arange(behind.ids.shape[1])])
+
+    @_small
+    def surprisal(
+        self,
+        inputs: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
+        state: NetworkState,
+        behind: Behind | None = None,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:
+        """-ln p(target) in nats at every place, and whether it was the likeliest: (T, B) and (T, B) -> (T, B) each."""
+        features, state = self.features(inputs, state)
+        if behind is not None:
+            features = np.concatenate((features, self.from_behind(behind)), axis=-1)
+        logits = self.logits(features.reshape(-1, features.shape[-1])).reshape(*inputs.shape, -1).astype(np.float64)
+        logits -= logits.max(axis=-1, keepdims=True)
+        wanted = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+        return np.log(np.exp(logits).sum(axis=-1)) - wanted, wanted >= 0, state
+
+    def agrees(self, lanes: int) -> bool:
+        """Whether a lane's logits are the same, bit for bit, read alone and beside `lanes` - 1 others: tried out.
+
+        True with OpenBLAS; if another BLAS sums in another order, whoever promises equal texts reads lane by lane.
+        """
+        generator = np.random.default_rng(0)
+        together, alone = self.initial_state(lanes), {row: self.initial_state(1) for row in {0, lanes // 2, lanes - 1}}
+        for _ in range(3):
+            ids = generator.integers(self.symbols, size=lanes)
+            logits, together = self.step(ids, together)
+            for row in alone:
+                own, alone[row] = self.step(ids[row : row + 1], alone[row])
+                if not np.array_equal(own[0], logits[row]):
+                    return False
+        return True

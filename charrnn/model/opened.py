@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Union
 from charrnn.config import ModelConfig
 
 if TYPE_CHECKING:
-    from charrnn.model.network import CharRNN, TorchReader
+    from charrnn.model.network import CharRNN
     from charrnn.model.numpy_network import NumpyNetwork
+    from charrnn.model.torch_reader import TorchReader
 
 
 class Networks:
@@ -41,7 +42,7 @@ class Networks:
     def torch(self) -> "TorchReader":
         """The network in torch, for devices, long texts and gradients."""
         from charrnn.model.machine import usable_device
-        from charrnn.model.network import open_reader
+        from charrnn.model.torch_reader import open_reader
 
         return open_reader(self.config, self.symbols, self.weights(), usable_device(self.device), self.table)
 

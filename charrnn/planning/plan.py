@@ -51,7 +51,7 @@ class Leg:
 
 def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: Expected | None = None) -> Cost:
     """Make a few throw-away steps and a short evaluation; what rank 0 saw counts."""
-    learner = Learner(config, len(corpus.vocabulary), group, expected, corpus.standardised())
+    learner = Learner.of(config, corpus, group, expected)
     windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
     began = time.monotonic()

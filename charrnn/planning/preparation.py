@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from charrnn.config import RunConfig, Wish, parameter_shapes
+from charrnn.config import RunConfig, Wish
 from charrnn.errors import DataError, SettingsError
 from charrnn.evaluation.baselines import COUNTED_SYMBOLS
 from charrnn.learning.distributed import ALONE, Group
@@ -22,6 +22,7 @@ from charrnn.planning.settings import HEAVY, Choices, choose_settings
 from charrnn.planning.transfer import adopt_network
 from charrnn.runs.checkpoint import Checkpoint, read_checkpoint
 from charrnn.runs.folder import find_model
+from charrnn.shapes import parameter_shapes
 from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
 from charrnn.text.duplicates import SPAN, duplicates
 from charrnn.text.packed import COMPRESSED

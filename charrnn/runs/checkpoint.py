@@ -15,7 +15,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,12 +25,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from charrnn.config import RunConfig, parameter_shapes, training_shapes
+from charrnn.config import RunConfig
 from charrnn.errors import DataError, MissingInputError
 from charrnn.files import write_whole
 from charrnn.runs.progress import CorpusFacts, Progress
+from charrnn.runs.symbols import Symbols, recorded, vocabulary_of
+from charrnn.shapes import parameter_shapes, training_shapes
 from charrnn.text.packed import kind
-from charrnn.text.vocabulary import ANSWER, END, VECTOR, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 SUFFIX = ".safetensors"
@@ -43,24 +45,13 @@ _TRAINING = "training/"
 _UNREADABLE = (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
-class _Symbols(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    unit: Literal["char", "byte", "word"]
-    symbols: str | list[str]  # words stand by themselves
-    end: str | None
-    answer: str | None
-    folds: bool
-    vectors: bool = False
-
-
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sha256: str
     format: Literal[1]
     config: RunConfig
-    vocabulary: _Symbols
+    vocabulary: Symbols
     corpus: CorpusFacts
     progress: Progress
     made_with: dict[str, str]
@@ -105,12 +96,11 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def serialized(checkpoint: Checkpoint) -> bytes:
     """The file."""
-    v = checkpoint.vocabulary
     record = {
         "sha256": _NO_DIGEST.decode(),
         "format": 1,
         "config": checkpoint.config.model_dump(),
-        "vocabulary": asdict(v) | {"symbols": list(v.symbols) if v.unit == "word" else "".join(v.symbols)},
+        "vocabulary": recorded(checkpoint.vocabulary),
         "corpus": checkpoint.corpus.model_dump(),
         "progress": checkpoint.progress.model_dump(),
         "made_with": dict(checkpoint.made_with or {}),
@@ -189,7 +179,7 @@ def _record(header: bytes, data_size: int) -> tuple[_Record, Vocabulary]:
         raise ValueError("its header is not a list of tensors")
     entries = json.loads(header)
     record = _Record.model_validate(json.loads(entries.pop("__metadata__")["charrnn"]))
-    vocabulary = _vocabulary(record.vocabulary)
+    vocabulary = vocabulary_of(record.vocabulary)
     if record.config.layers > len(entries):
         raise ValueError("it has fewer tensors than its configuration has layers")
     shapes = parameter_shapes(record.config, len(vocabulary))
@@ -213,24 +203,6 @@ def _digest_place(content: bytes) -> int:
     if place < 0:
         raise ValueError("it was not written by charrnn, or its header is damaged")
     return place + len(_DIGEST_MARK)
-
-
-def _vocabulary(record: _Symbols) -> Vocabulary:
-    others = record.end, record.answer, record.folds, record.vectors
-    vocabulary = Vocabulary(record.unit, tuple(record.symbols), *others)
-    if any(len(symbol) != 1 for symbol in vocabulary.symbols) and vocabulary.unit != "word":
-        raise ValueError("its vocabulary has symbols of several characters")
-    if list(vocabulary.symbols) != sorted(set(vocabulary.symbols)) or "" in vocabulary.symbols:
-        raise ValueError("its vocabulary is not sorted and distinct")
-    marks = (END, record.end is not None), (ANSWER, record.answer is not None), (VECTOR, record.vectors)
-    if any(there and mark not in vocabulary for mark, there in marks) or (record.vectors and record.end is None):
-        raise ValueError("its vocabulary lacks the symbol that separates records")
-    if not len(vocabulary):
-        raise ValueError("its vocabulary is empty")
-    if vocabulary.unit == "byte" and len(vocabulary) != 256:
-        raise ValueError("its vocabulary lacks some bytes")
-    "".join(vocabulary.symbols).encode()  # half a surrogate pair is a UnicodeEncodeError, which is a ValueError
-    return vocabulary
 
 
 def _refused(path: Path, error: Exception) -> DataError:

@@ -9,7 +9,8 @@ from collections import Counter
 import numpy as np
 
 from charrnn.text.characters import code_points
-from charrnn.text.vocabulary import CONTROLS, VECTOR, Vocabulary
+from charrnn.text.marks import CONTROLS, FIRST_LABEL, GAP, VECTOR
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.words import words
 
 MOST_WORDS = 8_192  # in a vocabulary whose --min-count was left to the program
@@ -67,16 +68,21 @@ class Alphabet:
             both.words.update(alphabet.words)
         return both
 
-    def vocabulary(self, end: str | None = None, answer: str | None = None) -> Vocabulary:
-        """The vocabulary of these symbols; all 256 for bytes. `end` and `answer`: see `Vocabulary`."""
+    def vocabulary(
+        self, end: str | None = None, answer: str | None = None, *, gaps: bool = False, labels: tuple[str, ...] = ()
+    ) -> Vocabulary:
+        """The vocabulary of these symbols; all 256 for bytes. For everything else see `Vocabulary`."""
         if self.unit == "byte":
             return Vocabulary("byte", tuple(map(chr, range(256))))
         symbols = {chr(point) for point in self.points}
-        vectors = VECTOR in symbols and end is not None
+        others = {"vectors": VECTOR in symbols and end is not None, "gaps": gaps, "labels": labels}
+        if gaps:
+            symbols |= {GAP, *(chr(FIRST_LABEL + number) for number in range(len(labels)))}
         if self.counting:
-            rare = {symbol for symbol in symbols - CONTROLS if self._counts[ord(symbol)] < (self.min_count or 0)}
-            return Vocabulary("char", tuple(sorted(symbols - rare)), end, answer, bool(rare), vectors)
-        return Vocabulary(self.unit, tuple(sorted(symbols | self._frequent_words())), end, answer, vectors=vectors)
+            common = {symbol for symbol in symbols if self._counts[ord(symbol)] >= (self.min_count or 0)}
+            kept = common | {symbol for symbol in symbols if symbol in CONTROLS or ord(symbol) >= FIRST_LABEL}
+            return Vocabulary("char", tuple(sorted(kept)), end, answer, kept != symbols, **others)
+        return Vocabulary(self.unit, tuple(sorted(symbols | self._frequent_words())), end, answer, **others)
 
     def length(self, characters: int, vocabulary: Vocabulary) -> int:
         """How many ids a text of so many `characters`, whose alphabet this is, has in `vocabulary`."""

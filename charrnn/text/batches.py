@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from charrnn.text.lanes import Lanes, Window, fit
 from charrnn.text.layout import Borders, Independent
+from charrnn.text.marks import Labels
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 SIMILAR = 0.9  # of the longest record of a batch
@@ -33,6 +34,7 @@ class RecordBatches:
     batch_size: int
     seq_length: int
     seed: int = 0
+    labels: Labels | None = None  # which alone count
 
     @cached_property
     def lengths(self) -> Numbers:
@@ -85,7 +87,10 @@ class RecordBatches:
         first, asked, last = (self._padded(column[chosen], lanes) for column in self.records.columns)
         places = first + offset + np.arange(length + 1)[:, None]  # (T + 1, B)
         counted = (places[1:] > asked) & (places[1:] <= last)
-        return Window(self.ids, np.minimum(places, last), np.full(lanes, offset == 0), counted)
+        places = np.minimum(places, last)
+        if self.labels is not None:
+            counted &= self.labels.among(self.ids[places[1:]])
+        return Window(self.ids, places, np.full(lanes, offset == 0), last + 1, counted, self.labels)
 
     def _padded(self, column: Numbers, lanes: int) -> Numbers:
         """A column of borders with empty records behind it."""
@@ -119,5 +124,5 @@ def windows_of(
     """How a text is read in training: its records each by itself, or all of it in lanes."""
     layout = vocabulary.layout
     if isinstance(layout, Independent):
-        return RecordBatches(ids, layout.borders(ids), batch_size, seq_length, seed)
+        return RecordBatches(ids, layout.borders(ids), batch_size, seq_length, seed, layout.labels)
     return Lanes(ids, batch_size, seq_length, seed)

@@ -5,7 +5,8 @@ text to whoever reads it, and different symbols to a model that learnt one of th
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -14,11 +15,37 @@ import numpy.typing as npt
 from charrnn.errors import DataError
 
 Other = TypeVar("Other")
+UNKNOWN = np.uint32(0xFFFFFFFF)
+_NONE = 255  # in a table of bytes: no symbol
 
 
 def code_points(text: str) -> npt.NDArray[np.uint32]:
     """The code points of `text`."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+class CodePoints:
+    """The id of each code point that is a symbol."""
+
+    def __init__(self, places: Mapping[str, int]) -> None:
+        single = {ord(symbol): place for symbol, place in places.items() if len(symbol) == 1}
+        # one more place than the highest symbol, for everything beyond it
+        self.table = np.full(max(single, default=-1) + 2, UNKNOWN, dtype=np.uint32)
+        self.table[list(single)] = list(single.values())
+
+    def lookup(self, text: str) -> npt.NDArray[np.uint32]:
+        """The id of every character of `text`, UNKNOWN where there is none."""
+        return self.table.take(code_points(text), mode="clip")
+
+    def lookup_ascii(self, text: str) -> npt.NDArray[np.uint8] | None:
+        """The same of ASCII whose ids are below 255, ten times as fast; None where a character has none."""
+        found = text.encode().translate(self._ascii)
+        return None if _NONE in found else np.frombuffer(found, dtype=np.uint8)
+
+    @cached_property
+    def _ascii(self) -> bytes:
+        ids = self.table.take(np.arange(256), mode="clip")
+        return np.where(ids == UNKNOWN, _NONE, ids).astype(np.uint8).tobytes()
 
 
 def as_text(content: str | bytes, name: str) -> str:

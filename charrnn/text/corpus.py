@@ -18,11 +18,12 @@ from charrnn.files import release
 from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
 from charrnn.text.fields import fields_of
+from charrnn.text.marks import END
 from charrnn.text.reading import Source
 from charrnn.text.records import Records, records_of
 from charrnn.text.survey import Survey, Tell
 from charrnn.text.vectors import Rows, VectorFile, Vectors
-from charrnn.text.vocabulary import END, Ids, Vocabulary
+from charrnn.text.vocabulary import Ids, Vocabulary
 
 # Below this many symbols a held-out tenth says nothing, and the text itself needs every symbol.
 SMALLEST_SPLIT = 500
@@ -103,6 +104,7 @@ def source_of(values: Mapping[str, Any], arguments: Iterable[str] | None = None)
         tuple(values.get("exclude") or ()),
         records,
         vectors_of(values, records),
+        bool(values.get("bidirectional") or values.get("synced")),
     )
 
 
@@ -219,8 +221,10 @@ def _vocabulary(main: Survey, alphabet: Alphabet) -> Vocabulary:
         empty = not main.symbols or main.alphabet.example() == nothing
         what = "the text is empty" if empty else f"the text repeats one symbol, {main.alphabet.example()!r}"
         raise DataError(what, "there is nothing to predict", "give a text with at least two different characters")
-    records = main.source.records
-    return alphabet.vocabulary(*(records.separator, records.answer) if records is not None else ())
+    records, gaps = main.source.records, main.source.gaps
+    if records is None:
+        return alphabet.vocabulary(gaps=gaps)
+    return alphabet.vocabulary(records.separator, records.answer, gaps=gaps)
 
 
 def _cut(ids: Ids, vocabulary: Vocabulary, share: float) -> int:

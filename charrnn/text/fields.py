@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.errors import DataError, SettingsError
+from charrnn.text.marks import ANSWER, CONTROLS, END
 from charrnn.text.packed import COMPRESSED
 from charrnn.text.records import SEPARATORS, Records
-from charrnn.text.vocabulary import ANSWER, CONTROLS, END
 
 Row = Mapping[str, Any]
 Lines = Iterator[str | None]  # None where a pipe makes a pause

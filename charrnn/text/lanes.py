@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.text.marks import Labels
 from charrnn.text.vocabulary import Ids
 
 
@@ -25,18 +26,21 @@ class Window:
     """One batch, by where its symbols stand in a text, so that they can be gathered wherever that text is held.
 
     `fresh` marks lanes whose state must start at zero. Of records, `counted` (T, B) marks the targets that stand for
-    something: others are padding, or a question.
+    something: others are padding, or a question. `labels` are read as gaps.
     """
 
     ids: Ids  # the text
     places: npt.NDArray[np.int64]  # (T + 1, B): every symbol is the target of the one before it
     fresh: npt.NDArray[np.bool_]  # (B,)
+    ends: npt.NDArray[np.int64]  # (B,): before which place the text of a lane ends
     counted: npt.NDArray[np.bool_] | None = None  # None: all
+    labels: Labels | None = None
 
     @property
     def inputs(self) -> npt.NDArray[np.int64]:
         """What is read, (T, B)."""
-        return self.ids[self.places[:-1]].astype(np.int64)
+        ids = self.ids[self.places[:-1]].astype(np.int64)
+        return ids if self.labels is None else self.labels.read(ids)
 
     @property
     def targets(self) -> npt.NDArray[np.int64]:
@@ -77,7 +81,8 @@ class Lanes:
         epoch, index = divmod(step, self.windows)
         lane_starts = self.offset(epoch) + np.arange(self.batch_size) * self.windows * self.seq_length
         places = np.arange(self.seq_length + 1)[:, None] + (lane_starts + index * self.seq_length)[None, :]
-        return Window(self.ids, places, np.full(self.batch_size, index == 0))
+        ends = np.full(self.batch_size, len(self.ids))
+        return Window(self.ids, places, np.full(self.batch_size, index == 0), ends)
 
 
 def fit(symbols: int, batch_size: int, seq_length: int, shares: int = 1) -> tuple[int, int]:

@@ -5,7 +5,8 @@ its first symbol, which symbols count. Records stand in one array, END before th
 
     END  A d a  END  B o b  END            END  2 + 2 ANSWER 4  END  1 + 1 ANSWER 2  END
 
-Where a record begins with vectors, each has an id of its own (see `vectors.py`), which is read and never counted.
+Where a record begins with vectors, each has an id of its own (see `vectors.py`), which is read and never counted. Where
+words are labelled, each label stands behind its word and alone counts (see `labels.py`).
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from charrnn.text.marks import Labels
 
 Ids = npt.NDArray[np.unsignedinteger]
 Places = npt.NDArray[np.int64]
@@ -45,6 +48,7 @@ class Continuous:
     """One text: the state is carried from its first symbol to its last; cut it anywhere; all of it counts."""
 
     records = answers = asks = False
+    labels: Labels | None = None
     opening: tuple[int, ...] = ()  # what is read before a text's first symbol
     shared = 0  # symbols that a set has in common with the one before it
 
@@ -72,6 +76,7 @@ class Independent(Continuous):
     end_id: int
     answer_id: int | None = None
     beyond: int | None = None  # from which id on they stand for vectors, where records begin with some
+    labels: Labels | None = None  # where words are labelled
     records = True
     shared = 1  # the END before a set's first record is the last of the set before
 
@@ -82,8 +87,8 @@ class Independent(Continuous):
 
     @property
     def asks(self) -> bool:  # type: ignore[override]
-        """Whether a record is what is to be said to something: a question, or vectors."""
-        return self.answers or self.beyond is not None
+        """Whether a record is what is to be said to something: a question, vectors, or words to be labelled."""
+        return self.answers or self.beyond is not None or self.labels is not None
 
     @property
     def opening(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -114,7 +119,9 @@ class Independent(Continuous):
         return ids if len(ids) <= most else ids[: self.cut(ids, most) + 1]
 
     def counted(self, ids: Ids) -> npt.NDArray[np.bool_]:
-        """Of questions and answers what comes after ANSWER, up to the END."""
+        """Of questions and answers what comes after ANSWER, up to the END; of words their labels."""
+        if self.labels is not None:
+            return self.labels.among(ids)
         if self.answer_id is None:
             return super().counted(ids) if self.beyond is None else ids < self.beyond
         places = np.arange(len(ids))

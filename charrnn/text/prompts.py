@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from charrnn.text.decoding import MARKED, decode
 from charrnn.text.fields import Fields, lines_of, values
+from charrnn.text.marks import ANSWER
 from charrnn.text.places import STDIN
 from charrnn.text.reading import Source, stream_bytes
-from charrnn.text.vocabulary import ANSWER
 
 
 def prompt_of(source: Source) -> bytes:

@@ -20,12 +20,12 @@ from pathlib import Path
 
 from charrnn.errors import DataError, MissingInputError, SettingsError, unreadable
 from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
+from charrnn.text.marks import END, VECTOR
 from charrnn.text.packed import COMPRESSED, unpacked
 from charrnn.text.pipes import as_it_comes
 from charrnn.text.places import STDIN, is_folder, places
 from charrnn.text.records import LINES, UNDIVIDED, Records
 from charrnn.text.vectors import VectorFile, Vectors
-from charrnn.text.vocabulary import END, VECTOR
 
 PIECE = 1 << 18  # bytes; what is made of a piece then stays in a processor's cache
 
@@ -41,6 +41,7 @@ class Source:
     exclude: tuple[str, ...] = ()
     records: Records | None = None
     vectors: VectorFile | None = None  # that its records begin with
+    gaps: bool = False  # whether a symbol is to stand for what is missing, or is to be labelled
 
     @property
     def how(self) -> Decoding:
@@ -67,6 +68,8 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
         yield from led(stream_text(replace(source, vectors=None), notices), source.vectors.read())
         return
     check_encoding(source.decoding.encoding)
+    if source.unit == "byte" and source.gaps:
+        raise SettingsError("gaps need characters", "no byte is left that could stand for one", "leave `unit=byte` out")
     if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
         what = "`newlines=lf` needs" if source.records is None else "records need"
         raise SettingsError(f"{what} characters", "raw bytes are read as they are", "leave `unit=byte` out")

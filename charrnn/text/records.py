@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from charrnn.errors import DataError, SettingsError
-from charrnn.text.vocabulary import ANSWER, CONTROLS, END
+from charrnn.text.marks import ANSWER, CONTROLS, END
 
 SEPARATORS = {"lines": "\n", "blank-line": "\n\n", "files": ""}
 UNDIVIDED = "a file that is one record"  # a notice that is counted, not shown one by one

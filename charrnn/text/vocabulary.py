@@ -15,16 +15,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.text.characters import as_text, code_points, relatives, respelled, unknown_symbols, whole_letters
+from charrnn.text.characters import UNKNOWN, CodePoints, as_text, relatives, respelled, unknown_symbols, whole_letters
 from charrnn.text.layout import CONTINUOUS, Independent, Layout
 from charrnn.text.layout import Ids as Ids
+from charrnn.text.marks import ANSWER, END, GAP, VECTOR, Labels
 from charrnn.text.words import whole_words, words
 
-UNKNOWN = np.uint32(0xFFFFFFFF)
-END, ANSWER, VECTOR = "\0", "\ufdd0", "\ufdd1"  # how they stand in a text that is read: see `records.py`, `vectors.py`
-CONTROLS = frozenset({END, ANSWER, VECTOR})
 _CHARACTERS = 0x110000 - 2048  # code points without surrogates
-_NONE = 255  # in a table of bytes: no symbol
 _SPELLED = "its accented letters are spelled otherwise (composed or decomposed)"
 
 
@@ -38,6 +35,8 @@ class Vocabulary:
     answer: str | None = None  # what stands between a record's question and its answer, where only that counts
     folds: bool = False  # whether one more id, the last, stands for every other character
     vectors: bool = False  # whether records begin with vectors, which have ids of their own, from len(self) on
+    gaps: bool = False  # whether a symbol stands for what is missing, or is to be labelled
+    labels: tuple[str, ...] = ()  # what the last symbols say, where words are labelled
 
     @classmethod
     def of(cls, content: str | bytes) -> "Vocabulary":
@@ -74,13 +73,24 @@ class Vocabulary:
         """How texts lie in their ids."""
         if self.end_id is None:
             return CONTINUOUS
-        return Independent(self.end_id, self.answer_id, len(self) if self.vectors else None)
+        labels = None if self.gap_id is None or not self.labels else Labels(*self._labelled, self.gap_id)
+        return Independent(self.end_id, self.answer_id, len(self) if self.vectors else None, labels)
+
+    @cached_property
+    def gap_id(self) -> int | None:
+        """The id that is read where something is missing, or is to be labelled."""
+        return self._places[GAP] if self.gaps else None
+
+    @property
+    def _labelled(self) -> tuple[int, int]:
+        return len(self.symbols) - len(self.labels), len(self.symbols)
 
     @cached_property
     def unwritten(self) -> list[int]:
-        """The ids that are never chosen: unknown characters, and what an answer follows."""
-        marks = [(ANSWER, self.answer is not None), (VECTOR, self.vectors)]
-        return [self._places[mark] for mark, there in marks if there] + [len(self.symbols)] * self.folds
+        """The ids that no text is written with: unknown characters, labels, and what an answer follows."""
+        marks = [(ANSWER, self.answer is not None), (VECTOR, self.vectors), (GAP, self.gaps)]
+        unknown = [len(self.symbols)] * self.folds
+        return [self._places[mark] for mark, there in marks if there] + [*range(*self._labelled)] + unknown
 
     @cached_property
     def spelling(self) -> float:
@@ -91,7 +101,8 @@ class Vocabulary:
     def fingerprint(self) -> str:
         """SHA-256 over everything: equal exactly when two vocabularies give every text the same ids."""
         whole = self.unit, self.symbols, self.end, self.answer, self.folds, *[True] * self.vectors
-        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        more = (self.labels,) if self.gaps else ()
+        return hashlib.sha256(json.dumps((*whole, *more)).encode()).hexdigest()
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -100,16 +111,19 @@ class Vocabulary:
     @cached_property
     def written(self) -> tuple[str, ...]:
         """What each id is written as."""
-        marks = (END, self.end), (ANSWER, self.answer), (VECTOR, "" if self.vectors else None)
+        marks = (END, self.end), (ANSWER, self.answer), (VECTOR, "" if self.vectors else None), (GAP, "_")
         shown = {symbol: text for symbol, text in marks if text is not None}
-        return (*(shown.get(symbol, symbol) for symbol in self.symbols), *["\ufffd"] * self.folds)
+        single = self.symbols[: self._labelled[0]]
+        return (*(shown.get(symbol, symbol) for symbol in single), *self.labels, *["\ufffd"] * self.folds)
 
     @cached_property
     def widths(self) -> npt.NDArray[np.int64]:
         """(2, V): the characters and the UTF-8 bytes of each id; a byte is a character unless it continues one."""
         if self.unit == "byte":
             return np.array([[(byte & 0xC0) != 0x80 for byte in range(256)], [1] * 256], dtype=np.int64)
-        return np.array([(len(text), len(text.encode())) for text in self.written], dtype=np.int64).reshape(-1, 2).T
+        found = np.array([(len(text), len(text.encode())) for text in self.written], dtype=np.int64).reshape(-1, 2)
+        found[slice(*self._labelled)] = 1  # a label is one choice
+        return found.T
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -117,18 +131,8 @@ class Vocabulary:
         return [1] * 256 if self.unit == "byte" else self.widths[0].tolist()
 
     @cached_property
-    def _table(self) -> npt.NDArray[np.uint32]:
-        """Code point -> id, with one more place than the highest symbol for everything beyond it."""
-        single = {ord(symbol): place for symbol, place in self._places.items() if len(symbol) == 1}
-        table = np.full(max(single, default=-1) + 2, UNKNOWN, dtype=np.uint32)
-        table[list(single)] = list(single.values())
-        return table
-
-    @cached_property
-    def _ascii(self) -> bytes:
-        """ASCII -> id as a table for `bytes.translate`, which is ten times as fast as an array's lookup."""
-        ids = self._table.take(np.arange(256), mode="clip")
-        return np.where(ids == UNKNOWN, _NONE, ids).astype(np.uint8).tobytes()
+    def _points(self) -> CodePoints:
+        return CodePoints(self._places)
 
     def lookup(self, content: str | bytes, name: str = "the text") -> npt.NDArray[np.uint32]:
         """The id of every symbol of `content`, UNKNOWN where there is none."""
@@ -138,7 +142,7 @@ class Vocabulary:
         text = as_text(content, name)
         if self.unit == "word":
             return self._spelled(text)
-        return self._table.take(code_points(text), mode="clip")
+        return self._points.lookup(text)
 
     def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text", start: int = 0) -> Ids:
         """Encode `content`, which stands at `start` of the text `name`; `unknown` is `error`, `skip` or `replace`.
@@ -152,10 +156,10 @@ class Vocabulary:
         """
         if self.unit == "byte" and isinstance(content, bytes):
             return np.frombuffer(content, dtype=np.uint8)
-        if self.unit == "char" and isinstance(content, str) and len(self) <= _NONE and content.isascii():
-            found = content.encode().translate(self._ascii)
-            if _NONE not in found:
-                return np.frombuffer(found, dtype=np.uint8)
+        if self.unit == "char" and isinstance(content, str) and len(self) < 256 and content.isascii():
+            found = self._points.lookup_ascii(content)
+            if found is not None:
+                return found
         ids = self.lookup(content, name)
         missing = np.flatnonzero(ids == UNKNOWN)
         if self.folds:
@@ -244,7 +248,7 @@ class Vocabulary:
 
     def _relative(self, character: str) -> np.uint32:
         for candidate in relatives(character):
-            known = self._table[min(ord(candidate), len(self._table) - 1)]
+            known = self._points.lookup(candidate)[0]
             if known != UNKNOWN:
                 return np.uint32(known)
         return UNKNOWN

@@ -70,7 +70,7 @@ def opened(request: Request, emit: Listener, interruption: Interruption, group: 
 def start(p: Preparation, run: Run, request: Request, emit: Listener, interruption: Interruption, group: Group) -> Loop:
     """The loop of a new run in its (owned) folder."""
     config, corpus = p.config, p.corpus
-    learner, weights = Learner(config, len(corpus.vocabulary), group, p.expected, corpus.standardised()), None
+    learner, weights = Learner.of(config, corpus, group, p.expected), None
     if p.source:
         weights, kept = adapted_weights(p.source, corpus.vocabulary, learner.average_weights())
         learner.begin(weights)
@@ -112,7 +112,7 @@ def resume(
     leg = leg_of(request, checkpoint, config, corpus, group) if more else None
     if leg:
         config = group.first(partial(plan.lengthened, config, progress, leg, corpus))
-    learner = Learner(config, len(corpus.vocabulary), group, expected, corpus.standardised())
+    learner = Learner.of(config, corpus, group, expected)
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)

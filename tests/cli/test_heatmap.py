@@ -30,7 +30,8 @@ from charrnn.cli.heatmap import (
     underlined,
 )
 from charrnn.evaluation.score import Scored
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 COMMAND = str(Path(sys.executable).with_name("charrnn"))
 SGR = re.compile(r"\x1b\[[\d;]*m")

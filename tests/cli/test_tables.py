@@ -9,7 +9,8 @@ from charrnn.evaluation.baselines import baselines
 from charrnn.evaluation.held_out import EVALUATED
 from charrnn.runs.progress import Progress
 from charrnn.text.corpus import Corpus
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 REACHED = Progress(step=9, evaluated_step=9, validation_nats=2 * math.log(2), best_nats=math.log(2), best_step=3)
 

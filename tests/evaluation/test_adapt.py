@@ -15,7 +15,8 @@ from charrnn.errors import DivergedError
 from charrnn.evaluation import adapt as room
 from charrnn.evaluation.adapt import SEGMENT, adapt
 from charrnn.model.network import CharRNN
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 FIVE = Vocabulary.of("abcde")

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import charrnn as package
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.evaluation.alternatives import Read, read
 from charrnn.evaluation.score import surprisals
 from charrnn.evaluation.segments import alone, lanes
 from charrnn.model.numpy_network import NumpyNetwork
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.shapes import parameter_shapes
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 RECORDS = Vocabulary("char", (END, "a", "b", "c", ANSWER), end="\n", answer="=")
 

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from charrnn.evaluation.baselines import ORDERS, baselines, compressed, kneser_ney
-from charrnn.text.vocabulary import END, Vocabulary
+from charrnn.text.marks import END
+from charrnn.text.vocabulary import Vocabulary
 
 BEFORE = None  # what precedes a text: one more symbol, equal to none of its own
 

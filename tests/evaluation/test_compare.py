@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from charrnn.evaluation import compare
 from charrnn.evaluation.compare import BLOCK, Blocks, difference, passages, resampled
 from charrnn.evaluation.score import Scored
-from charrnn.text.vocabulary import END, Vocabulary
+from charrnn.text.marks import END
+from charrnn.text.vocabulary import Vocabulary
 
 LN2 = math.log(2)
 TEXT = st.text(st.sampled_from("ab é好\n"), min_size=1, max_size=120)

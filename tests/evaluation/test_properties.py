@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.evaluation.properties import CLOSING, OPENING, PROPERTIES, QUOTES, properties, texts_of
-from charrnn.text.vocabulary import END, Vocabulary
+from charrnn.text.marks import END
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.words import words
 
 TABLE = {

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.evaluation.choices import choose
 from charrnn.evaluation.score import Score, score_stream, total
 from charrnn.generation.generate import generate
 from charrnn.generation.sample import Request, Sampling
 from charrnn.model.numpy_network import NumpyNetwork
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.shapes import parameter_shapes
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 few = settings(max_examples=40, deadline=None)
 RECORDS = Vocabulary("char", (END, "a", "b", "c"), end="\n")

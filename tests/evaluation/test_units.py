@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.evaluation import units as module
 from charrnn.evaluation.properties import properties
 from charrnn.evaluation.units import Meaning, activations, meanings
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.shapes import parameter_shapes
 from charrnn.text.vocabulary import Vocabulary
 
 TEXT = 'Ada (the elder) said: "It is.\nNo more."\n  So be it [at last].\n\nBoth sang.\n'

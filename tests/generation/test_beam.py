@@ -5,10 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.generation.beam import continuations
 from charrnn.generation.choose import softmax
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.shapes import parameter_shapes
 from charrnn.text.vocabulary import Vocabulary
 
 TABLE = np.array([[0.5, 0.4, 0.1], [0.1, 0.0, 0.9], [0.3, 0.3, 0.4]])  # p(next | last)

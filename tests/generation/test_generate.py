@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.errors import SettingsError
 from charrnn.generation.generate import generate, side_by_side
 from charrnn.generation.sample import Ending, Request, Sampling
 from charrnn.model.numpy_network import NumpyNetwork
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.shapes import parameter_shapes
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 ABCDE = Vocabulary("char", tuple("abcde"))
 TABLE = np.array(  # p(next | last), one row for each last symbol

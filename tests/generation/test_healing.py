@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.generation.beam import continuations
 from charrnn.generation.choose import softmax
 from charrnn.generation.generate import generate
 from charrnn.generation.limits import Spans
 from charrnn.generation.sample import Request, Sampling
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.shapes import parameter_shapes
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.words import unfinished, words
 

@@ -27,7 +27,8 @@ from charrnn.model.network import CharRNN
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus, build_corpus
 from charrnn.text.lanes import Lanes
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 CORPUS = build_corpus("the quick brown fox jumps over the lazy dog; " * 12, fraction=0.25)
 V, STEPS, HALF = len(CORPUS.vocabulary), 12, 5  # an epoch has 10 windows of 4 lanes

@@ -17,7 +17,8 @@ from charrnn.model.network import CharRNN
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import CorpusFacts, Progress
 from charrnn.text.corpus import Corpus, build_corpus
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 from tests.learning.test_learner import config
 
 TEXT = "the quick brown fox jumps over the lazy dog; a dog is no fox, and the day is long\n" * 20

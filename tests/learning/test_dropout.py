@@ -140,7 +140,7 @@ def made_step(index, **changes):
     """A learner after one step, with the gradients of that step."""
     torch.set_num_threads(1)
     made, ids = learner(**changes), np.array([0, 1, 2, 3, 4, 1])
-    made.step(Window(ids, np.arange(6)[:, None], np.ones(1, bool)), index)
+    made.step(Window(ids, np.arange(6)[:, None], np.ones(1, bool), np.full(1, 6)), index)
     return made
 
 

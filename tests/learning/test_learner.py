@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from charrnn.config import RunConfig, training_shapes
+from charrnn.config import RunConfig
 from charrnn.learning.learner import LOSS_SCALE, Learner
 from charrnn.learning.watch import live_sample, validate
 from charrnn.model.cells import CELLS
 from charrnn.model.machine import computes
+from charrnn.shapes import training_shapes
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import build_corpus
 from charrnn.text.lanes import Lanes, Window
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 CORPUS = build_corpus("the quick brown fox jumps over the lazy dog; " * 12, fraction=0.25)
@@ -237,7 +239,7 @@ def test_lanes_that_start_afresh_start_from_zero_and_the_others_go_on(cell):
     network, state = copy.deepcopy(learner.network), learner.state
     plain = Lanes(CORPUS.train, 3, 20).window(HALF)
     assert not plain.fresh.any()
-    learner.step(Window(plain.ids, plain.places, np.array([False, True, False])), HALF)
+    learner.step(Window(plain.ids, plain.places, np.array([False, True, False]), plain.ends), HALF)
     with torch.no_grad():
         going_on = network(torch.from_numpy(plain.inputs), state)[1]
         from_zero = network(torch.from_numpy(plain.inputs), network.initial_state(3))[1]

@@ -13,7 +13,8 @@ from charrnn.model.network import CharRNN
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import build_corpus
 from charrnn.text.lanes import Lanes
-from charrnn.text.vocabulary import END, Vocabulary
+from charrnn.text.marks import END
+from charrnn.text.vocabulary import Vocabulary
 
 CORPUS = build_corpus("the quick brown fox jumps over the lazy dog; " * 80)
 V = len(CORPUS.vocabulary)

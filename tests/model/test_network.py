@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from charrnn.config import CELL_STATES, ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN, Masks, TorchReader, open_reader
+from charrnn.model.network import CharRNN, Masks
+from charrnn.model.torch_reader import TorchReader, open_reader
+from charrnn.shapes import CELL_STATES, parameter_shapes
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 T, B, V = 6, 2, 7

@@ -11,9 +11,10 @@ import torch
 
 from charrnn.config import ModelConfig
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN, TorchReader
+from charrnn.model.network import CharRNN
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.model.product import Product
+from charrnn.model.torch_reader import TorchReader
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
 T, V = 8, 7
@@ -185,7 +186,8 @@ def test_numpy_network_reads_and_scores_without_torch():
     program = """
 import sys
 import numpy as np
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
+from charrnn.shapes import parameter_shapes
 from charrnn.model.numpy_network import NumpyNetwork
 config = ModelConfig(cell="lstm", layers=2, hidden=4, embedding=3, dropout=0)
 weights = {name: np.ones(shape, dtype=np.float32) for name, shape in parameter_shapes(config, 5).items()}

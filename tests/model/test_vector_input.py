@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.config import ModelConfig, parameter_shapes
+from charrnn.config import ModelConfig
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN, TorchReader
+from charrnn.model.network import CharRNN
 from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.model.torch_reader import TorchReader
+from charrnn.shapes import parameter_shapes
 
 V, D, ROWS = 5, 3, 7
 TABLE = np.random.default_rng(0).normal(2, 3, size=(ROWS, D))

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from charrnn.config import RunConfig, Wish, parameter_shapes
+from charrnn.config import RunConfig, Wish
 from charrnn.errors import SettingsError
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.planning.transfer import SHAPE, adapted_weights, adopt_network
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import CorpusFacts, Progress
+from charrnn.shapes import parameter_shapes
 from charrnn.text.vocabulary import Vocabulary
 
 FRESH = -1.0

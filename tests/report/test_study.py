@@ -10,7 +10,8 @@ from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.units import activations
 from charrnn.language_model import load
 from charrnn.report.study import SAMPLE, SEED, beginning, card, rungs, shown, study
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.marks import ANSWER, END
+from charrnn.text.vocabulary import Vocabulary
 
 WORDS = Vocabulary.of("ab\n")
 

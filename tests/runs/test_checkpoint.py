@@ -57,7 +57,7 @@ def learnt(text, changes):
     """The average and everything else that a learner holds after one step."""
     symbols = len(Vocabulary.of(text))
     learner, ids = Learner(run_config(**dict(changes)), symbols), np.arange(8) % symbols
-    learner.step(Window(ids, np.arange(8).reshape(4, 2), np.full(2, False)), 0)
+    learner.step(Window(ids, np.arange(8).reshape(4, 2), np.full(2, False), np.full(2, 8)), 0)
     return learner.average_weights(), learner.tensors()
 
 

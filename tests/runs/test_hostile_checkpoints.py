@@ -10,11 +10,12 @@ import sys
 import numpy as np
 import pytest
 
-from charrnn.config import RunConfig, parameter_shapes, training_shapes
+from charrnn.config import RunConfig
 from charrnn.errors import DataError
 from charrnn.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from charrnn.runs.folder import Run
 from charrnn.runs.progress import CorpusFacts, Progress
+from charrnn.shapes import parameter_shapes, training_shapes
 from charrnn.text.vocabulary import Vocabulary
 
 CONFIG = {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from charrnn.text import duplicates as module
 from charrnn.text.duplicates import SPAN, duplicates
-from charrnn.text.vocabulary import END, Vocabulary
+from charrnn.text.marks import END
+from charrnn.text.vocabulary import Vocabulary
 
 PLAIN, LINES = Vocabulary.of("ab"), Vocabulary("char", (END, "a", "b"), end="\n")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from charrnn.errors import DataError, SettingsError
 from charrnn.text.corpus import read_corpus, source_of
 from charrnn.text.fields import fields_of, values
+from charrnn.text.marks import ANSWER, END
 from charrnn.text.reading import stream_text
-from charrnn.text.vocabulary import ANSWER, END
 
 ROWS = [("plain", "a"), ('a "quoted" one, with\ncommas\tand tabs', "b"), ("été ; | 'x'", "c")]
 texts = st.text(st.characters(exclude_characters="\0\ufdd0\r\ufeff", codec="utf-8"), min_size=1)

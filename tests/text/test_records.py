@@ -12,8 +12,9 @@ from charrnn.text.batches import RecordBatches, fitting, windows_of
 from charrnn.text.corpus import Split, read_corpus, source_of
 from charrnn.text.lanes import Lanes
 from charrnn.text.layout import Independent
+from charrnn.text.marks import ANSWER, END
 from charrnn.text.records import Records, records_of
-from charrnn.text.vocabulary import ANSWER, END, Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 few = settings(max_examples=200, deadline=None)
 LINES = Vocabulary("char", (END, "a", "b"), end="\n")

@@ -10,8 +10,8 @@ from charrnn.errors import DataError, MissingInputError, SettingsError
 from charrnn.text import vectors as room
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import read_corpus, source_of, split_of
+from charrnn.text.marks import VECTOR
 from charrnn.text.vectors import VectorFile, of_array, read_vectors
-from charrnn.text.vocabulary import VECTOR
 
 NUMBERS = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 LENGTHS = [1, 2, 3]

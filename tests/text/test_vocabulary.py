@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from charrnn.errors import DataError
-from charrnn.text.characters import UnknownSymbolError
-from charrnn.text.vocabulary import UNKNOWN, Vocabulary
+from charrnn.text.characters import UNKNOWN, UnknownSymbolError
+from charrnn.text.vocabulary import Vocabulary
 
 few = settings(max_examples=100, deadline=None)
 BYTES = Vocabulary.of(b"")
