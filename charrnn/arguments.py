@@ -37,6 +37,14 @@ def number(name: str, value: Any) -> float:
     return found
 
 
+def not_negative(name: str, value: Any) -> float:
+    """A finite number from 0 on."""
+    found = number(name, value)
+    if not 0 <= found < math.inf:
+        raise _refused(name, value, "give a number of at least 0")
+    return found
+
+
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     """One of a few words."""
     if not isinstance(value, str) or value not in choices:

@@ -18,13 +18,14 @@ import numpy as np
 
 from charrnn.arguments import UNKNOWN, one_of, several, whole
 from charrnn.errors import DataError, MissingInputError, SettingsError
+from charrnn.filling_model import FillingModel
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
 from charrnn.generation.limits import Spans
 from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.folder import find_model
-from charrnn.scoring_model import Content, ScoringModel
+from charrnn.scoring_model import Content
 from charrnn.text.vectors import of_array
 from charrnn.text.vocabulary import Ids
 
@@ -77,7 +78,7 @@ def opened(
     raise AssertionError("unreachable")
 
 
-class LanguageModel(ScoringModel):
+class LanguageModel(FillingModel):
     """A trained network with its vocabulary."""
 
     def sample(

@@ -13,6 +13,7 @@ import typer
 from charrnn.cli.console import drop_stdout, say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
 from charrnn.cli.export import export
+from charrnn.cli.fill import fill
 from charrnn.cli.flags import AT_HAND, flags_of, spoken_error
 from charrnn.cli.help import GroupedCommand, GroupedCommands
 from charrnn.cli.info import info
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 GROUPS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Train": [train],
-    "Write": [sample, predict],
+    "Write": [sample, predict, fill],
     "Score": [evaluate],
     "Look inside": [info, plot, report],
     "Take along": [export],
@@ -70,6 +71,7 @@ def door(
     charrnn sample --temp 0.8             write more of it
     charrnn evaluate                      score held-out text
     charrnn predict -p "The quick br"     what comes next
+    charrnn fill notes "Sh_ll I comp__e"   what is missing
     charrnn report                        everything about a run, on one page
     charrnn export sonnets desk.html      a page with the model in it
     """

@@ -41,11 +41,11 @@ class Reader(Protocol):
         """The state before anything was read."""
 
     def surprisal(
-        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: Any, *behind: Behind
+        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: Any, behind: Behind | None = None
     ) -> tuple[Any, Any, Any]:
         """Nats of every target, (T, B), whether it was the likeliest, (T, B), and the state afterwards.
 
-        A network that reads both ways is told what stands `behind` the targets, which nobody else may be.
+        A network that reads both ways is told what stands `behind` the targets.
         """
 
 

@@ -23,6 +23,7 @@ from charrnn.evaluation.blocks import blocks
 from charrnn.evaluation.score import LANES, surprisals
 from charrnn.evaluation.segments import RUN_UP, segmented
 from charrnn.learning.held import Held
+from charrnn.model.behind import Behind
 from charrnn.model.network import CharRNN, NetworkState
 from charrnn.model.torch_reader import TorchReader
 from charrnn.text.survey import Tell
@@ -97,7 +98,11 @@ class Expecting(TorchReader):
     """A network that says how likely it finds each symbol, in place of how surprised it is by the one that comes."""
 
     def surprisal(
-        self, inputs: npt.NDArray[np.int64], targets: npt.NDArray[np.int64], state: NetworkState
+        self,
+        inputs: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
+        state: NetworkState,
+        behind: Behind | None = None,
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], NetworkState]:
         """The distribution at every place, (T, B, V)."""
         with torch.no_grad():

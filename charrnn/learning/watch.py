@@ -47,8 +47,8 @@ def validate(
     vocabulary, ids = corpus.vocabulary, watched(corpus, most)
     mine = segments_of(ids, vocabulary)[group.rank :: group.size]
     tried = np.full((len(ids), len(INVERSE_TEMPERATURES)), np.nan, dtype=np.float32)
-    how = {"side_by_side": EVALUATION_LANES, "poll": poll, "nats": tried, "labels": vocabulary.layout.labels}
-    surprisals(CalibrationReader(network), ids, mine, **how)
+    reader, labels = CalibrationReader(network), vocabulary.layout.labels
+    surprisals(reader, ids, mine, side_by_side=EVALUATION_LANES, poll=poll, nats=tried, labels=labels)
     best = int(group.total(np.nansum(tried, axis=0, dtype=np.float64)).argmin())
     nats = tried[:, best].astype(np.float64)
     scored = group.total((~np.isnan(nats)).astype(np.float64)) > 0

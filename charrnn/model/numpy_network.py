@@ -209,6 +209,16 @@ class NumpyNetwork(Stack):
         return np.asarray(found[behind.read, np.arange(behind.ids.shape[1])])
 
     @_small
+    def distributions(
+        self, inputs: npt.NDArray[np.int64], state: NetworkState, behind: Behind | None = None
+    ) -> tuple[Array, NetworkState]:
+        """Ids (T, B) -> logits (T, B, V) and the state afterwards."""
+        features, state = self.features(inputs, state)
+        if behind is not None:
+            features = np.concatenate((features, self.from_behind(behind)), axis=-1)
+        return self.logits(features.reshape(-1, features.shape[-1])).reshape(*inputs.shape, -1), state
+
+    @_small
     def surprisal(
         self,
         inputs: npt.NDArray[np.int64],
@@ -217,10 +227,8 @@ class NumpyNetwork(Stack):
         behind: Behind | None = None,
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], NetworkState]:
         """-ln p(target) in nats at every place, and whether it was the likeliest: (T, B) and (T, B) -> (T, B) each."""
-        features, state = self.features(inputs, state)
-        if behind is not None:
-            features = np.concatenate((features, self.from_behind(behind)), axis=-1)
-        logits = self.logits(features.reshape(-1, features.shape[-1])).reshape(*inputs.shape, -1).astype(np.float64)
+        found, state = self.distributions(inputs, state, behind)
+        logits = found.astype(np.float64)
         logits -= logits.max(axis=-1, keepdims=True)
         wanted = np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
         return np.log(np.exp(logits).sum(axis=-1)) - wanted, wanted >= 0, state

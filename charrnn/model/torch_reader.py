@@ -85,6 +85,14 @@ class TorchReader:
         logits, state = self.network(torch.from_numpy(inputs).to(self.device), state, behind=there)
         return logits, state
 
+    @torch.no_grad()
+    def distributions(
+        self, inputs: npt.NDArray[np.int64], state: NetworkState, behind: Behind | None = None
+    ) -> tuple[npt.NDArray[np.float32], NetworkState]:
+        """Ids (T, B) -> logits (T, B, V) and the state afterwards."""
+        logits, state = self.read(inputs, state, behind)
+        return logits.float().cpu().numpy(), state
+
     def surprisal(
         self,
         inputs: npt.NDArray[np.int64],

@@ -5,11 +5,13 @@ unknown symbol. Words are always counted: the frequent ones become symbols, all 
 """
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
 from charrnn.text.characters import code_points
-from charrnn.text.marks import CONTROLS, FIRST_LABEL, GAP, VECTOR
+from charrnn.text.labels import LABELLED, check, symbols_of
+from charrnn.text.marks import CONTROLS, FIRST_LABEL, GAP, LABEL, VECTOR
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.words import words
 
@@ -27,9 +29,15 @@ class Alphabet:
         self._present = np.zeros(0, dtype=bool)  # code points
         self._counts = np.zeros(_POINTS if self.counting else 0, dtype=np.int64)
         self.words: Counter[str] = Counter()
+        self.labels, self.names = set[str](), 0  # and how many characters are written for them, less one each
 
     def add(self, piece: str | bytes) -> None:
-        """Take up the symbols of a piece; words must not go on in the next one."""
+        """Take up the symbols of a piece; words and labels must not go on in the next one."""
+        if isinstance(piece, str) and LABEL in piece:
+            found = LABELLED.findall(piece)
+            self.labels.update(found)
+            self.names += sum(map(len, found)) + len(found)  # of three characters and more there is one symbol
+            piece = LABELLED.sub("", piece)
         if self.unit == "word" and isinstance(piece, str):
             self.words.update(words(piece))
         if self.counting and isinstance(piece, str):
@@ -66,18 +74,23 @@ class Alphabet:
                 both._present = both._present | alphabet._present if len(both._present) else alphabet._present
             both._counts = both._counts + alphabet._counts
             both.words.update(alphabet.words)
+            both.labels |= alphabet.labels
         return both
 
-    def vocabulary(
-        self, end: str | None = None, answer: str | None = None, *, gaps: bool = False, labels: tuple[str, ...] = ()
-    ) -> Vocabulary:
-        """The vocabulary of these symbols; all 256 for bytes. For everything else see `Vocabulary`."""
+    def vocabulary(self, end: str | None = None, answer: str | None = None, *, gaps: bool = False) -> Vocabulary:
+        """The vocabulary of these symbols; all 256 for bytes. For everything else see `Vocabulary`.
+
+        Raises:
+            DataError: a character stands where gaps or labels do.
+        """
         if self.unit == "byte":
             return Vocabulary("byte", tuple(map(chr, range(256))))
         symbols = {chr(point) for point in self.points}
-        others = {"vectors": VECTOR in symbols and end is not None, "gaps": gaps, "labels": labels}
+        labels = tuple(sorted(self.labels))
+        others: dict[str, Any] = {"vectors": VECTOR in symbols and end is not None, "gaps": gaps, "labels": labels}
         if gaps:
-            symbols |= {GAP, *(chr(FIRST_LABEL + number) for number in range(len(labels)))}
+            check(labels, symbols)
+            symbols |= {GAP, *symbols_of(labels).values()}
         if self.counting:
             common = {symbol for symbol in symbols if self._counts[ord(symbol)] >= (self.min_count or 0)}
             kept = common | {symbol for symbol in symbols if symbol in CONTROLS or ord(symbol) >= FIRST_LABEL}
@@ -87,8 +100,12 @@ class Alphabet:
     def length(self, characters: int, vocabulary: Vocabulary) -> int:
         """How many ids a text of so many `characters`, whose alphabet this is, has in `vocabulary`."""
         if self.unit != "word":
-            return characters
-        return characters - sum(count * (len(word) - 1) for word, count in self.words.items() if word in vocabulary)
+            return characters - self.names
+        return (
+            characters
+            - self.names
+            - sum(count * (len(word) - 1) for word, count in self.words.items() if word in vocabulary)
+        )
 
     def _frequent_words(self) -> set[str]:
         if self.unit != "word":

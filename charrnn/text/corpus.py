@@ -18,6 +18,7 @@ from charrnn.files import release
 from charrnn.text.alphabet import Alphabet
 from charrnn.text.decoding import Decoding
 from charrnn.text.fields import fields_of
+from charrnn.text.labels import synced
 from charrnn.text.marks import END
 from charrnn.text.reading import Source
 from charrnn.text.records import Records, records_of
@@ -95,7 +96,10 @@ def source_of(values: Mapping[str, Any], arguments: Iterable[str] | None = None)
     """The text that a wish or a recorded configuration names, or others read in the same way."""
     decoding = Decoding(*(values.get(key) or default for key, default in _DECODING.items()))
     others = values.get("records"), values.get("record_separator"), values.get("target_after")
-    records = fields_of(values.get("field"), values.get("target"), *others) or records_of(*others)
+    if values.get("synced"):
+        records: Records | None = synced(*others, values.get("field"))
+    else:
+        records = fields_of(values.get("field"), values.get("target"), *others) or records_of(*others)
     return Source(
         tuple(values["corpus"] if arguments is None else arguments),
         values.get("unit") or "char",

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-END, ANSWER, VECTOR, GAP = "\0", "\ufdd0", "\ufdd1", "\ufdd2"
-CONTROLS = frozenset({END, ANSWER, VECTOR, GAP})
+END, ANSWER, VECTOR, GAP, FREE, LABEL = "\0", "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4"
+BORDERS = frozenset({END, ANSWER, VECTOR, LABEL})
+CONTROLS = frozenset({END, ANSWER, VECTOR, GAP, FREE, LABEL})
 FIRST_LABEL = 0xF0000  # the k-th label is the k-th character from here on
 MOST_LABELS = 0xFFFE
 
@@ -22,8 +23,8 @@ class Labels(NamedTuple):
     gap: int
 
     def among(self, ids: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Which of `ids` are labels."""
-        return np.asarray((ids >= self.first) & (ids < self.last))
+        """Which of `ids` are labels, or stand where one is to be found or is not known."""
+        return np.asarray((ids >= self.first) & (ids < self.last) | (ids == self.gap))
 
     def read(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The same ids as they are read."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from charrnn.errors import DataError, SettingsError
-from charrnn.text.marks import ANSWER, CONTROLS, END
+from charrnn.text.marks import ANSWER, BORDERS, END
 
 SEPARATORS = {"lines": "\n", "blank-line": "\n\n", "files": ""}
 UNDIVIDED = "a file that is one record"  # a notice that is counted, not shown one by one
@@ -35,7 +35,7 @@ class Records:
         overlap = max(len(self.separator) - 1, 0)
         for piece in pieces:
             assert isinstance(piece, str)  # records of bytes are refused before
-            if not CONTROLS.isdisjoint(piece):
+            if not BORDERS.isdisjoint(piece):
                 raise DataError(f"{name} holds U+FDD0 or U+FDD1", "they are not characters of any text", "remove them")
             held.append(piece)
             if self.separator and self.separator in last + piece:

@@ -15,6 +15,7 @@ import numpy as np
 
 from charrnn.errors import DataError
 from charrnn.text.alphabet import Alphabet
+from charrnn.text.labels import Synced, whole_records
 from charrnn.text.layout import Independent
 from charrnn.text.reading import Source, stream_text
 from charrnn.text.store import Spool, stored
@@ -120,6 +121,8 @@ class Survey:
 
     def _whole(self, pieces: Iterable[str | bytes]) -> Iterator[str | bytes]:
         """Pieces that end where symbols end."""
+        if isinstance(self.source.records, Synced):
+            return whole_records(pieces)
         return whole_words(pieces) if self.source.unit == "word" else iter(pieces)
 
     def _told(self, what: str, pieces: Iterable[str | bytes]) -> Iterator[str | bytes]:

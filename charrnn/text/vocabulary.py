@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from charrnn.text.characters import UNKNOWN, CodePoints, as_text, relatives, respelled, unknown_symbols, whole_letters
+from charrnn.text.labels import single, symbols_of
 from charrnn.text.layout import CONTINUOUS, Independent, Layout
 from charrnn.text.layout import Ids as Ids
 from charrnn.text.marks import ANSWER, END, GAP, VECTOR, Labels
@@ -81,6 +82,10 @@ class Vocabulary:
         """The id that is read where something is missing, or is to be labelled."""
         return self._places[GAP] if self.gaps else None
 
+    @cached_property
+    def _label_symbols(self) -> dict[str, str]:
+        return symbols_of(self.labels)
+
     @property
     def _labelled(self) -> tuple[int, int]:
         return len(self.symbols) - len(self.labels), len(self.symbols)
@@ -140,6 +145,8 @@ class Vocabulary:
             data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
             return np.frombuffer(data, dtype=np.uint8).astype(np.uint32)
         text = as_text(content, name)
+        if self.labels:
+            text = single(text, self._label_symbols)
         if self.unit == "word":
             return self._spelled(text)
         return self._points.lookup(text)

@@ -1,0 +1,85 @@
+"""What a trained model puts into a text that is there: what is missing, and labels for its words."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from charrnn.arguments import not_negative, texts, whole
+from charrnn.arguments import text as checked
+from charrnn.errors import SettingsError
+from charrnn.evaluation.labelling import Labelled, labelled
+from charrnn.evaluation.score import SHORT
+from charrnn.generation.fill import MOST, How
+from charrnn.generation.restore import Restored, restore
+from charrnn.scoring_model import Content, ScoringModel
+from charrnn.text.labels import unlabelled
+from charrnn.text.marks import END
+from charrnn.text.vocabulary import Ids
+
+
+class FillingModel(ScoringModel):
+    """A trained network with its vocabulary, which fills gaps and labels words."""
+
+    def fill(
+        self,
+        text: str,
+        *,
+        gap: str = "_",
+        gap_text: str | None = None,
+        most: int = 20,
+        temperature: float = 0.0,
+        seed: int = 0,
+        top: int = 3,
+    ) -> Restored:
+        """`text` with its gaps filled: each `gap` is a symbol, each `gap_text` at most `most` of them.
+
+        At temperature 0 the likeliest is written, else one is drawn; of each gap the `top` likeliest are told.
+
+        Raises:
+            SettingsError, DataError: the gaps or the text cannot be such.
+        """
+        given = checked("text", text)
+        given = given if isinstance(given, str) else given.decode()
+        how = How(not_negative("temperature", temperature), whole("seed", seed, 0), whole("top", top, 1))
+        how = replace(how, most=whole("most", most, 1, MOST))
+        self.given(self.vectors)
+        read = partial(self._read, name="the text")
+        return restore(self.networks.numpy, self.vocabulary, given, read, how, gap=gap, gap_text=gap_text)
+
+    def label(self, words: Content | Iterable[Content]) -> list[str]:
+        """A label for each word, of a model that was trained on such: words in a list, or between blanks in a text.
+
+        Raises:
+            SettingsError: it was trained without labels.
+        """
+        given = words if isinstance(words, (str, bytes)) else " ".join(map(_text, texts("words", words)))
+        (found,) = self.labels([given])
+        return found.said
+
+    def labels(self, sentences: Iterable[Content]) -> Iterator[Labelled]:
+        """The words of each sentence with their labels; one without words has none."""
+        self._labels()
+        for sentence in sentences:
+            ids = self.vocabulary.encode(END + unlabelled(_text(checked("sentences", sentence))) + END, unknown="skip")
+            yield from labelled(self.network(light=True), self.vocabulary, ids) if len(ids) > 2 else _WORDLESS
+
+    def labelled(self, pieces: Iterable[Content | Ids]) -> Iterator[Labelled]:
+        """The words of a text that stands there with its labels, and what the model says of them."""
+        self._labels()
+        coming = self.vocabulary.stream(self._pieces(pieces), "skip")
+        ids = np.concatenate([np.zeros(0, dtype=self.vocabulary.dtype), *coming])
+        yield from labelled(self.network(light=len(ids) <= SHORT), self.vocabulary, ids)
+
+    def _labels(self) -> None:
+        if not self.vocabulary.labels:
+            what = "this model labels nothing"
+            raise SettingsError(what, "it was trained without labels", "train one with `synced` and `target_after`")
+
+
+_WORDLESS = [Labelled([], [], [], [])]
+
+
+def _text(content: Content) -> str:
+    return content if isinstance(content, str) else content.decode("utf-8", "replace")
