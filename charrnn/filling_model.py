@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from charrnn.arguments import not_negative, texts, whole
+from charrnn.arguments import UNKNOWN, not_negative, one_of, texts, whole
 from charrnn.arguments import text as checked
 from charrnn.errors import SettingsError
 from charrnn.evaluation.labelling import Labelled, labelled
@@ -40,6 +40,8 @@ class FillingModel(ScoringModel):
         Raises:
             SettingsError, DataError: the gaps or the text cannot be such.
         """
+        if self.vocabulary.labels:
+            self.check_one_way("fill gaps")
         given = checked("text", text)
         given = given if isinstance(given, str) else given.decode()
         how = How(not_negative("temperature", temperature), whole("seed", seed, 0), whole("top", top, 1))
@@ -58,11 +60,15 @@ class FillingModel(ScoringModel):
         (found,) = self.labels([given])
         return found.said
 
-    def labels(self, sentences: Iterable[Content]) -> Iterator[Labelled]:
+    def labels(self, sentences: Iterable[Content], *, unknown: str = "skip") -> Iterator[Labelled]:
         """The words of each sentence with their labels; one without words has none."""
         self._labels()
+        one_of("unknown", unknown, UNKNOWN)
         for sentence in sentences:
-            ids = self.vocabulary.encode(END + unlabelled(_text(checked("sentences", sentence))) + END, unknown="skip")
+            words = _text(checked("sentences", sentence))
+            if unknown == "error":
+                self.vocabulary.encode(words, name="the prompt")  # for the places that it names
+            ids = self.vocabulary.encode(END + unlabelled(words) + END, unknown=unknown)
             yield from labelled(self.network(light=True), self.vocabulary, ids) if len(ids) > 2 else _WORDLESS
 
     def labelled(self, pieces: Iterable[Content | Ids]) -> Iterator[Labelled]:

@@ -17,17 +17,21 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from charrnn.arguments import UNKNOWN, one_of, several, whole
+from charrnn.arguments import text as checked
 from charrnn.errors import DataError, MissingInputError, SettingsError
 from charrnn.filling_model import FillingModel
 from charrnn.generation.beam import Prediction, continuations
 from charrnn.generation.generate import Piece, generate, side_by_side
+from charrnn.generation.healing import taken_back
 from charrnn.generation.limits import Spans
 from charrnn.generation.sample import Request, Sample, Sampling
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.folder import find_model
 from charrnn.scoring_model import Content
+from charrnn.text.marks import ANSWER
 from charrnn.text.vectors import of_array
 from charrnn.text.vocabulary import Ids
+from charrnn.text.words import unfinished
 
 _TRIES = 5  # at reading the newest file of a run that is being trained
 
@@ -153,6 +157,33 @@ class LanguageModel(FillingModel):
         ids, rest = self.prompted(prompt, unknown=unknown, name=name)
         return Request(self.led(ids, record), seed, rest)
 
+    def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
+        """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
+        checked("text", text)
+        one_of("unknown", unknown, UNKNOWN)
+        return self.vocabulary.encode(self._asked(text), unknown=unknown, name=name)
+
+    def prompted(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> tuple[Ids, str]:
+        """The ids of a prompt up to the last border that no continuation moves, and the rest: see `healing`."""
+        ids = self.encode(text, unknown=unknown, name=name)
+        if self.vocabulary.unit != "word":
+            return ids, ""
+        asked = self._asked(text)
+        asked = asked if isinstance(asked, str) else asked.decode()
+        rest = unfinished(asked)
+        if not taken_back(self.vocabulary, asked, rest):
+            return ids, ""
+        return self.vocabulary.encode(asked[: len(asked) - len(rest)], unknown=unknown, name=name), rest
+
+    def _asked(self, text: Content) -> Content:
+        """A prompt with the mark of what an answer follows."""
+        answer = self.vocabulary.answer
+        if answer is not None:
+            text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+            if ANSWER not in text:
+                text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
+        return text
+
     def led(self, ids: Ids, record: int) -> Ids:
         """A prompt behind the vectors of a record.
 
@@ -171,6 +202,7 @@ class LanguageModel(FillingModel):
     def write(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Piece]:
         """Write all requests, and give out their texts in order, each while it is being written."""
         _check(sampling)
+        self.check_one_way("write")
         if sampling.novel is not None and sampling.spans is None:
             sampling = replace(sampling, spans=self._spans(sampling.novel))
         network = self.network(light=True)
@@ -184,6 +216,7 @@ class LanguageModel(FillingModel):
         character in a step.
         """
         steps, top = whole("steps", steps, 1), whole("top", top, 1)
+        self.check_one_way("say what comes next")
         ids, rest = self.prompted(text, unknown=unknown)
         ids = self.led(ids, 0)
         opening = np.array(self.vocabulary.layout.opening, dtype=ids.dtype)

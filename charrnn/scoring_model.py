@@ -20,16 +20,14 @@ from charrnn.evaluation.adapt import adapt
 from charrnn.evaluation.choices import Chosen, choose
 from charrnn.evaluation.score import Score, Scored, score_stream, summed
 from charrnn.evaluation.units import states
-from charrnn.generation.healing import taken_back
 from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.own_text import own_text, told_in_order
 from charrnn.text.corpus import Corpus, source_of
-from charrnn.text.marks import ANSWER, END
+from charrnn.text.marks import END
 from charrnn.text.reading import led
 from charrnn.text.vectors import Vectors
 from charrnn.text.vocabulary import Ids, Vocabulary
-from charrnn.text.words import unfinished
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
@@ -103,6 +101,8 @@ class ScoringModel:
         one_of("unknown", unknown, UNKNOWN)
         if window is not None:
             whole("window", window, 1)
+        if adapting:
+            self.check_one_way("adapt")
         if window and (adapting or self.vocabulary.layout.records):
             why = "a network that adapts carries its state" if adapting else "this model was trained on records"
             raise SettingsError("`window` is for one continuous text", why, "leave it out")
@@ -123,6 +123,7 @@ class ScoringModel:
     def adapted(self, pieces: Iterable[Content], *, unknown: str = "error", name: str = "the text") -> Self:
         """A model that has gone on learning from a text, to write in its voice; this one stays as it is."""
         one_of("unknown", unknown, UNKNOWN)
+        self.check_one_way("adapt")
         network, coming = self._learner(), self._pieces(pieces)
         for _ in adapt(network, self.vocabulary.stream(coming, unknown, name), self.vocabulary):
             pass
@@ -146,6 +147,17 @@ class ScoringModel:
             )
         return type(self)(self.checkpoint, self.path, self.device, self.corpus, vectors) if vectors else self
 
+    def check_one_way(self, what: str) -> None:
+        """Refuse what only a model that goes on with a text can do.
+
+        Raises:
+            SettingsError: this one reads both ways, or labels words.
+        """
+        if self.vocabulary.labels:
+            raise SettingsError(f"this model cannot {what}", "it labels words", "give it words to label")
+        if self.checkpoint.config.bidirectional:
+            raise SettingsError(f"this model cannot {what}", "it reads both ways", "use it to fill gaps, or to score")
+
     def own_text(self, cache: Path | None = None) -> Corpus:
         """The text that the model learnt, encoded and split; a large one is encoded into `cache`.
 
@@ -166,6 +178,7 @@ class ScoringModel:
             SettingsError: the model learnt no answers.
         """
         v = self.vocabulary
+        self.check_one_way("answer")
         if not v.layout.asks:
             raise SettingsError(
                 "`choices` are for answers", "this model was trained without any", "train one on questions and answers"
@@ -177,33 +190,6 @@ class ScoringModel:
         ids = np.concatenate([np.zeros(0, dtype=v.dtype), *v.stream(self._pieces(pieces), "skip")])
         for question, answer, best in choose(self.network(light=True), v, ids, offered):
             yield Chosen(v.decode(v.unnumbered(question).tolist()), v.decode(answer.tolist()), choices[best])
-
-    def encode(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> Ids:
-        """The ids of a prompt; `unknown` is `error`, `skip` or `replace`. What an answer follows need not be said."""
-        checked("text", text)
-        one_of("unknown", unknown, UNKNOWN)
-        return self.vocabulary.encode(self._asked(text), unknown=unknown, name=name)
-
-    def prompted(self, text: Content, *, unknown: str = "error", name: str = "the prompt") -> tuple[Ids, str]:
-        """The ids of a prompt up to the last border that no continuation moves, and the rest: see `healing`."""
-        ids = self.encode(text, unknown=unknown, name=name)
-        if self.vocabulary.unit != "word":
-            return ids, ""
-        asked = self._asked(text)
-        asked = asked if isinstance(asked, str) else asked.decode()
-        rest = unfinished(asked)
-        if not taken_back(self.vocabulary, asked, rest):
-            return ids, ""
-        return self.vocabulary.encode(asked[: len(asked) - len(rest)], unknown=unknown, name=name), rest
-
-    def _asked(self, text: Content) -> Content:
-        """A prompt with the mark of what an answer follows."""
-        answer = self.vocabulary.answer
-        if answer is not None:
-            text = text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-            if ANSWER not in text:
-                text = text.replace(answer, ANSWER, 1) if answer in text else text + ANSWER
-        return text
 
     def _pieces(self, pieces: Content | Iterable[Content | Ids]) -> Iterator[Content | Ids]:
         """The same pieces, each of which is a text, or ids that the model has."""

@@ -26,7 +26,10 @@ def parameter_shapes(config: ModelConfig, symbols: int) -> dict[str, tuple[int, 
             shapes |= {cell + "bias_ih_l0": (gates * hidden,), cell + "bias_hh_l0": (gates * hidden,)}
             if config.layer_norm:
                 shapes |= {norm + "weight": (hidden,), norm + "bias": (hidden,)}
-    return shapes | {"head.weight": (symbols, len(ways) * hidden), "head.bias": (symbols,)}
+    if config.bidirectional:
+        shapes |= {"joint.weight": (hidden, 2 * hidden), "joint.bias": (hidden,)}
+    seen = 3 * hidden if config.bidirectional else hidden
+    return shapes | {"head.weight": (symbols, seen), "head.bias": (symbols,)}
 
 
 def training_shapes(config: RunConfig, symbols: int) -> dict[str, tuple[int, ...]]:

@@ -34,6 +34,11 @@ class Together:
                 raise SettingsError(what, "their symbols differ", "name models of the same text")
         if models[0].vocabulary.layout.answers:
             raise SettingsError("models that answer cannot be put together", "", "score them one by one")
+        if any(model.vocabulary.labels for model in models):
+            models[0].check_one_way("be put together with others")
+        if len({model.checkpoint.config.bidirectional for model in models}) > 1:
+            why = "some of them read both ways"
+            raise SettingsError("these models cannot be put together", why, "name models of one kind")
         self.models, self.checkpoint = models, models[0].checkpoint
         self.path = " + ".join(str(model.path) for model in models)
 

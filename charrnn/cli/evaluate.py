@@ -119,6 +119,7 @@ def evaluate(
     """
     from charrnn.cli.console import print_result
     from charrnn.cli.heatmap import beginning, print_heatmap
+    from charrnn.cli.labels import labelling, labels_table, print_sentences
     from charrnn.cli.models import open_models
     from charrnn.cli.pieces import print_choices, print_pieces
     from charrnn.cli.refusals import check, check_flags, check_model
@@ -138,29 +139,37 @@ def evaluate(
     with rereadable(text or [], number * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
         for opened in open_models(names, together, checkpoints, device, corpus):
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
-            opened = check_model(subject.given(), baselines)
+            opened = check_model(subject.given(), ctx.params, found)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
-            if choices and per_line:
+            if opened.vocabulary.labels and per_line:
+                print_sentences(opened.labelled(subject.pieces()))
+            elif opened.vocabulary.labels:
+                found.append(labelling(opened, subject) | {"model": str(opened.path), "text": subject.name})
+            elif choices and per_line:
                 print_choices(opened.chosen(subject.pieces(), offered))
             elif heatmap:
                 shown = subject.pieces() if text else beginning(subject)
                 print_heatmap(subject, opened.scored(shown, **how), threshold)
             elif by_piece:
-                print_pieces(opened.vocabulary, opened.scored(subject.pieces(), **how), per_char, threshold)
+                print_pieces(opened, opened.scored(subject.pieces(), **how), per_char, threshold)
             else:
                 compared.append(Blocks(opened.vocabulary))
                 parts = opened.scored(subject.pieces(), **how)
                 parts = compared[-1].over(parts) if number > 1 else parts
-                score = figures(whole := summed(opened.vocabulary, parts, subject.name))
+                whole = summed(opened.vocabulary, parts, subject.name)
+                score = figures(whole, two_sided=opened.checkpoint.config.bidirectional)
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
                 score |= adapted(opened, subject, unknown, whole.symbols) if adapt else {}
                 score |= without_network(subject) if baselines else {}
                 found.append(score | {"model": str(opened.path), "text": subject.name})
-    differing = differences(found, compared) if len(found) > 1 else []
+    differing = differences(found, compared) if len(compared) > 1 else []
     if not found:
         return
     if as_json:
         print_result("\n".join(map(json.dumps, found)))
+        return
+    if opened.vocabulary.labels:
+        print_result("\n\n".join(map(labels_table, found)))
         return
     how = reading(opened, window, found[0]["characters"])
     print_result(score_table(found[0], how) if len(found) == 1 else comparison(found, differing))
@@ -171,20 +180,22 @@ def reading(model: "LanguageModel", window: int | None, characters: int) -> str:
     from charrnn.evaluation.score import LANES, SHORT
     from charrnn.evaluation.segments import RUN_UP
 
+    sides = ", from both sides" * model.checkpoint.config.bidirectional
     if model.vocabulary.layout.records:
         what = "answer, after its question" if model.vocabulary.layout.answers else "record"
-        return f"each {what}, from a zero state"
+        return f"each {what}, from a zero state{sides}"
     if window:
-        return f"windows of {window} symbols, each from a zero state"
+        return f"windows of {window} symbols, each from a zero state{sides}"
     lanes = f", in at most {LANES} parallel sequences with a run-up of {RUN_UP} symbols" if characters > SHORT else ""
-    return f"state carried through the whole text{lanes}"
+    return f"state carried through the whole text{lanes}{sides}"
 
 
 def differences(found: list[dict[str, Any]], compared: "list[Blocks]") -> "list[Passage]":
     """Add to each model's figures what it needs more than the best; where the best two differ most."""
+    from charrnn.cli.tables import bits
     from charrnn.evaluation.compare import difference, passages
 
-    order = sorted(range(len(found)), key=lambda model: found[model]["bits_per_byte"])
+    order = sorted(range(len(found)), key=lambda model: bits(found[model]))
     best = compared[order[0]]
     for figures, blocks in zip(found, compared, strict=True):
         bounds = difference(blocks, best)

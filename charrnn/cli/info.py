@@ -47,6 +47,7 @@ def facts(checkpoint: "Checkpoint", path: Path) -> dict[str, Any]:
             "end": vocabulary.end,
             "answer": vocabulary.answer,
             "folds": vocabulary.folds,
+            "labels": list(vocabulary.labels),
             "fingerprint": vocabulary.fingerprint,
         },
         "corpus": checkpoint.corpus.model_dump(),
@@ -62,7 +63,8 @@ def symbols(vocabulary: "Vocabulary") -> str | list[str] | None:
 
     if vocabulary.unit == "byte":
         return None
-    shown = [symbol for symbol in vocabulary.symbols if symbol not in CONTROLS]
+    single = vocabulary.symbols[: len(vocabulary.symbols) - len(vocabulary.labels)]
+    shown = [symbol for symbol in single if symbol not in CONTROLS]
     return shown if vocabulary.unit == "word" else "".join(shown)
 
 
@@ -73,11 +75,16 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
 
     config, p, vocabulary, corpus = checkpoint.config, checkpoint.progress, checkpoint.vocabulary, checkpoint.corpus
     inputs = f"embedding {config.embedding}" if config.embedding else "one-hot input"
+    inputs += ", both ways" * config.bidirectional
     inputs += f", vectors of {config.vector_size:,} numbers" * bool(config.vector_size)
     nats = p.validation_nats
     score = "no validation set"
     if nats is not None:
-        score = f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per character, logits divided by {p.temperature:.2f}"
+        each = "label" if vocabulary.labels else "character"
+        given = ", given both sides" * config.bidirectional
+        score = (
+            f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per {each}{given}, logits divided by {p.temperature:.2f}"
+        )
     shown = symbols(vocabulary)
     if isinstance(shown, list):
         shown = " ".join(word for word in shown if len(word) > 1)
@@ -88,6 +95,7 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
         ("file", f"{path} ({'a resumable checkpoint' if checkpoint.resumable else 'a model'})"),
         ("network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {checkpoint.parameters:,} parameters"),
         ("vocabulary", f"{len(vocabulary):,} {SYMBOLS[vocabulary.unit]}s: {alphabet}"),
+        *([("labels", ", ".join(vocabulary.labels))] if vocabulary.labels else []),
         ("text", f"{', '.join(config.corpus)}"),
         ("", split),
         ("fingerprint", corpus.fingerprint),

@@ -11,19 +11,23 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from charrnn.evaluation.choices import Chosen
     from charrnn.evaluation.score import Scored
+    from charrnn.scoring_model import ScoringModel
     from charrnn.text.vocabulary import Ids, Vocabulary
 
 PIECE = 1 << 16  # symbols that are written out at once
 
 
-def print_pieces(vocabulary: "Vocabulary", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
+def print_pieces(model: "ScoringModel", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
     """A JSON object for every line, or every symbol: all, or those above `threshold` bits per character."""
     from charrnn.cli.console import ResultStream
+    from charrnn.cli.tables import TWO_SIDED
 
+    vocabulary, both = model.vocabulary, model.checkpoint.config.bidirectional
     found, key = (symbols(vocabulary, parts), "bits") if per_char else (lines(vocabulary, parts), "bits_per_char")
     with ResultStream() as stream:
         for piece in found:
             if threshold is None or piece[key] > threshold:
+                piece = {TWO_SIDED * (both and name.startswith("bits")) + name: of for name, of in piece.items()}
                 stream.write((json.dumps(piece, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
 
 

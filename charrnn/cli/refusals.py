@@ -1,7 +1,7 @@
 """What `charrnn evaluate` cannot do, or not at once: said before anything is scored."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,10 +37,25 @@ def check_flags(by_piece: bool, asked: Mapping[str, Any], *, held_out: bool) -> 
         raise SettingsError("--baselines stand beside the score of one model's held-out text", "", "leave it out")
 
 
-def check_model(model: "LanguageModel", baselines: bool) -> "LanguageModel":
-    """The same model; refuse what a model that answers has not, before anything is scored."""
+def check_model(
+    model: "LanguageModel", asked: Mapping[str, Any], scored: Sequence[Mapping[str, Any]]
+) -> "LanguageModel":
+    """The same model; refuse what it has not, or what is not to stand beside what was `scored` before."""
+    from charrnn.cli.labels import NOT_SCORED, refuse
+    from charrnn.cli.tables import TWO_SIDED
     from charrnn.errors import SettingsError
 
+    config, baselines = model.checkpoint.config, asked["baselines"]
+    if model.vocabulary.labels:
+        refuse(asked, NOT_SCORED)
+    elif config.bidirectional and (baselines or asked["adapt"]):
+        name = "--baselines" if baselines else "--adapt"
+        raise SettingsError(f"{name} stands beside the length of a code", "this model reads both ways", "leave it out")
+    kinds = {bool(model.vocabulary.labels), *("label_accuracy" in each for each in scored)}
+    sides = {config.bidirectional, *(f"{TWO_SIDED}bits_per_char" in each for each in scored)}
+    if scored and (len(kinds) > 1 or (len(sides) > 1 and not model.vocabulary.labels)):
+        what, why = "these models cannot be compared", "they read one way, or both ways, or label words"
+        raise SettingsError(what, why, "name models of one kind")
     if baselines and model.vocabulary.layout.asks:
         raise SettingsError("--baselines know no answers", "this model's score is that of answers", "leave it out")
     return model

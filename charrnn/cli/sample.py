@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from charrnn.cli.options import (
     Checkpoints,
     KeyOfPrompts,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 
 def sample(
+    ctx: typer.Context,
     model: Model = None,
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
@@ -109,6 +112,7 @@ def sample(
     """
     from charrnn.cli.asked import Asked
     from charrnn.cli.console import ResultStream, say
+    from charrnn.cli.labels import NOT_DRAWN, print_labels, refuse
     from charrnn.cli.models import check_prompts, given, open_model, read_prompt, source_for
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
@@ -117,6 +121,13 @@ def sample(
     check_prompts(prompt, prompt_file, prompts)
     opened = given(open_model(model, checkpoints, device, corpus), vectors, vectors_key)
     single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
+    if opened.vocabulary.labels:
+        drawn = {"temp": temperature not in (0, 1), "count": count > 1}
+        refuse(ctx.params | drawn, (*drawn, *NOT_DRAWN))
+        several = None if prompts is None else source_for(opened, [prompts], encoding=encoding)
+        print_labels(opened, several, single, unknown, echo=echo, as_json=as_json)
+        return
+    opened.check_one_way("write")
     if adapt_to is not None:
         source = source_for(opened, [adapt_to], encoding=encoding)
         opened, single = adapted(opened, source, unknown, [prompt, prompt_file, prompts], single)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 ANSWERS = ("exact_match", "accuracy")  # figures of texts with answers
+TWO_SIDED = "two_sided_"  # what is said of a symbol given both sides has names of its own
 RAREST = 8  # symbols that a dry run shows
 
 
@@ -37,17 +38,22 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
     if p.best_nats is not None:
-        rows += validation_rows(p, loop.corpus)
+        rows += validation_rows(p, loop.corpus, both_ways=loop.config.bidirectional)
+    use = f"sample {model} {how}"
+    if vocabulary.labels:
+        use = f"sample {model} --prompts FILE"
+    elif loop.config.bidirectional:
+        use = f"fill {model} TEXT"
     rows += [
         ("model", str(loop.run.path / "best.safetensors")),
-        ("write", f"charrnn sample {model} {how}{place}"),
+        ("write", f"charrnn {use}{place}"),
         ("score", f"charrnn evaluate {model}{place}"),
         ("see", f"charrnn report {model}{place}"),
     ]
     return "\n" + table(rows, title=f"{name}: complete")
 
 
-def validation_rows(p: "Progress", corpus: "Corpus") -> list[tuple[str, str]]:
+def validation_rows(p: "Progress", corpus: "Corpus", *, both_ways: bool = False) -> list[tuple[str, str]]:
     """The best score of a run, and what n-grams and compressors get on what was watched of the validation part."""
     from charrnn.evaluation.baselines import baselines
     from charrnn.evaluation.held_out import watched
@@ -57,8 +63,10 @@ def validation_rows(p: "Progress", corpus: "Corpus") -> list[tuple[str, str]]:
     part, best, last = watched(corpus), p.best_nats / math.log(2), p.validation_nats / math.log(2)
     of = "" if len(part) == len(corpus.validation) else f"; on its first {len(part):,} symbols, as all below"
     step = f"the best, at step {p.best_step:,}; last {last:.4f}{of}"
-    rows = [("validation", f"{best:.4f} bits per character = {p.best_nats:.4f} nats ({step})")]
-    if corpus.vocabulary.layout.asks:  # counting cannot be told what is not to be learnt
+    each = "label" if corpus.vocabulary.labels else "character"
+    given = ", given both sides" * both_ways
+    rows = [("validation", f"{best:.4f} bits per {each} = {p.best_nats:.4f} nats{given} ({step})")]
+    if both_ways or corpus.vocabulary.layout.asks:  # counting cannot be told what is not to be learnt
         return rows
     return rows + baseline_rows(baselines(corpus.train, part, corpus.vocabulary))
 
@@ -135,23 +143,33 @@ def config_lines(wish: "Wish", preparation: "Preparation") -> str:
     return "\n".join(lines)
 
 
-def figures(score: "Score") -> dict[str, Any]:
-    """The numbers of a score, by the names that scripts rely on."""
-    keys = ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity", "characters", "bytes", "unknown")
-    return {key: getattr(score, key) for key in (*keys, *(ANSWERS if score.records else ()))}
+def figures(score: "Score", *, two_sided: bool = False) -> dict[str, Any]:
+    """The numbers of a score, by the names that scripts rely on; given both sides it is no length of a code."""
+    costs = {key: getattr(score, key) for key in ("nats_per_char", "bits_per_char", "bits_per_byte", "perplexity")}
+    if two_sided:
+        costs = {TWO_SIDED + key: value for key, value in costs.items() if key != "bits_per_byte"}
+    counts = ("characters", "bytes", "unknown", *(ANSWERS if score.records else ()))
+    return costs | {key: getattr(score, key) for key in counts}
+
+
+def bits(found: dict[str, Any]) -> float:
+    """By which models are compared: bits per byte, or given both sides per character."""
+    return float(found[f"{TWO_SIDED}bits_per_char" if "bits_per_byte" not in found else "bits_per_byte"])
 
 
 def score_table(found: dict[str, Any], how: str) -> str:
     """The same for people; `how` says how the text was read."""
     unknown = f", {found['unknown']:,} unknown" if found["unknown"] else ""
     answers = [(key.replace("_", " "), f"{found[key]:.1%}") for key in (*ANSWERS, "choice_accuracy") if key in found]
+    of = TWO_SIDED if f"{TWO_SIDED}perplexity" in found else ""
+    given = ", given both sides" * bool(of)
     rows = [
         *answers,
-        ("nats per character", f"{found['nats_per_char']:.4f}"),
-        ("bits per character", f"{found['bits_per_char']:.4f}"),
-        ("bits per byte", f"{found['bits_per_byte']:.4f}"),
+        ("nats per character", f"{found[f'{of}nats_per_char']:.4f}{given}"),
+        ("bits per character", f"{found[f'{of}bits_per_char']:.4f}{given}"),
+        *([] if of else [("bits per byte", f"{found['bits_per_byte']:.4f}")]),
         *([("adapting", adapting(found))] if "adapted_nats_per_char" in found else []),
-        ("perplexity", f"{found['perplexity']:.3f} per symbol"),
+        ("perplexity", f"{found[f'{of}perplexity']:.3f} per symbol"),
         *baseline_rows(found.get("baselines", {})),
         ("counted", f"{found['characters']:,} characters, {found['bytes']:,} bytes{unknown}"),
         ("how", how),
@@ -169,10 +187,11 @@ def adapting(found: dict[str, Any]) -> str:
 def comparison(found: list[dict[str, Any]], differing: "list[Passage]") -> str:
     """Several models on one text, the best first: fewer bits, likelier author; and where the best two differ most."""
     columns = {"bits_per_byte": ".4f", "bits_per_char": ".4f", "adapted_bits_per_char": ".4f", "perplexity": ".3f"}
+    columns |= {f"{TWO_SIDED}bits_per_char": ".4f", f"{TWO_SIDED}perplexity": ".3f"}
     columns = {key: form for key, form in columns.items() if key in found[0]} | {"unknown": ","}
     heads = [key.replace("_", " ").replace("char", "character") for key in columns]
     rows = [(*heads, "more than the best (95 %)", "model")]
-    for each in sorted(found, key=lambda figures: figures["bits_per_byte"]):
+    for each in sorted(found, key=bits):
         numbers = [format(each[key], form) for key, form in columns.items()]
         rows.append((*numbers, interval(each["difference_bits_per_char"]), each["model"]))
     shown = table(rows, width=1000)  # a model's place stays on its line

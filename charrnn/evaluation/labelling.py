@@ -82,7 +82,7 @@ class Tally:
     def __init__(self) -> None:
         self.confusion: Counter[tuple[str, str]] = Counter()  # of what stands there and what was said
         self.sentences = self.right_sentences = 0
-        self.nats, self.spans = 0.0, Counter[str]()
+        self.spans = Counter[str]()  # there, said, right
 
     def over(self, records: Iterable[Labelled]) -> "Tally":
         """The same, with these records."""

@@ -69,6 +69,8 @@ def export(model: LanguageModel, place: str | Path, weights: str | None = None) 
             "it reads vectors, which neither a page nor a graph has",
         )
         raise SettingsError(what, why, "name a folder")
+    if suffix:
+        model.check_one_way(f"be exported as {shown!r}")
     exported = HOMES[suffix](model, weights)
     try:
         (path.parent if suffix else path).mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ A beam search goes through the text and writes into its gaps. What is known is r
     one direction     p(text) = prod_t p(x_t | x_<t): what follows a gap says which writing of it was the likelier one,
                       so known symbols behind a gap count, too
     both directions   p(gaps | known) = prod_i p(x_i | x_<i, known behind i): a backward stack has read what follows,
-                      with gaps as gaps, so the known symbols themselves say nothing more
+                      with gaps as gaps. The same network, shown nothing behind, is one of the first kind; the geometric
+                      mean of the two is better than either (benchmarks/both_ways.py)
 
 Several writings are kept (at most `width`, none MARGIN nats worse than the best) until so many known symbols have
 followed that a gap is settled; gaps near each other are settled together. The probability of a writing is its share of
@@ -22,13 +23,15 @@ import numpy.typing as npt
 
 from charrnn.generation.choose import softmax
 from charrnn.model.behind import Behind, behind
-from charrnn.model.numpy_network import NumpyNetwork
+from charrnn.model.numpy_network import NumpyNetwork, Stack
 from charrnn.text.gaps import ANY, SPACED, UNSPACED, Gapped, runs
 from charrnn.text.vocabulary import Vocabulary
 
 WIDTH, MARGIN = 32, 12.0  # writings that are kept, and by how many nats the worst of them may be worse than the best
-SETTLED = {False: 32, True: 8}  # known symbols behind a gap after which it is settled, by whether both sides are read
+SETTLED = 16  # known symbols behind a gap after which it is settled
+HALF = 0.5
 MOST = 1000  # symbols that a gap of unknown length may have
+NOTHING = 32  # gaps in a row
 FOLLOWING = 24  # symbols that say how long a gap of unknown length is
 RUN_UP = 256  # symbols that are read before a gap
 BEYOND = 128  # symbols that are read behind it
@@ -79,7 +82,7 @@ class Filling:
 
     def __init__(self, network: NumpyNetwork, vocabulary: Vocabulary, how: How) -> None:
         self.network, self.vocabulary, self.how = network, vocabulary, how
-        self.settled = SETTLED[network.bidirectional]
+        self.blind = None if network.backward is None else self._nothing_behind(network.backward)
         self.generator = np.random.default_rng(how.seed)
         never = np.zeros(len(vocabulary), dtype=bool)
         never[[*vocabulary.unwritten, *([] if vocabulary.end_id is None else [vocabulary.end_id])]] = True
@@ -106,8 +109,8 @@ class Filling:
             if open_from == number:
                 kept, at = (self._begin(), nearest - RUN_UP) if nearest - at > RUN_UP else (kept, at)
                 kept, at = self._read(kept, ids[at:nearest]), nearest
-            elif nearest - at >= self.settled or nearest == len(text):
-                last = min(at + self.settled, len(text))
+            elif nearest - at >= SETTLED or nearest == len(text):
+                last = min(at + SETTLED, len(text))
                 kept, at = self._read(kept, ids[at:last]), last
                 kept, settled = self._settle(kept, gaps[open_from:number])
                 found, open_from = found + settled, number
@@ -124,16 +127,18 @@ class Filling:
         return _Kept(self.network.initial_state(1), features, np.zeros(1), np.zeros((1, 0), dtype=np.int64))
 
     def _read(self, kept: _Kept, symbols: npt.NDArray[np.int64]) -> _Kept:
-        """Known symbols; where nothing else says which writing is the likelier, they do."""
+        """Known symbols, which say which writing is the likelier."""
         for symbol in symbols.tolist():
-            if len(kept.scores) > 1 and not self.network.bidirectional:
-                kept = self._pruned(replace(kept, scores=kept.scores + self._log(kept, None, None)[:, symbol]))
+            if len(kept.scores) > 1:
+                kept = self._pruned(replace(kept, scores=kept.scores + self._onward(kept, None)[:, symbol]))
             kept = self._advanced(kept, np.full(len(kept.scores), symbol))
         return kept
 
     def _write(self, kept: _Kept, there: Array | None, kind: int) -> _Kept:
         """Every symbol that may be the next one of a gap, behind every writing: the best of them."""
-        scores = kept.scores[:, None] + self._log(kept, there, self.never[kind])
+        scores = kept.scores[:, None] + self._onward(kept, self.never[kind])
+        if self.network.bidirectional:
+            scores += HALF * self._log(kept, there, self.never[kind])
         flat = scores.ravel()
         best = np.argpartition(-flat, min(self.how.width, len(flat)) - 1)[: self.how.width]
         best = best[np.argsort(-flat[best], kind="stable")]
@@ -142,6 +147,10 @@ class Filling:
         kept = _Kept(self.network.select(kept.state, rows), kept.features[rows], flat[best], written)
         kept = self._pruned(kept)
         return self._advanced(kept, kept.written[:, -1])
+
+    def _onward(self, kept: _Kept, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
+        """Ln p of every symbol after every writing (B, V), by what stands before; of two directions half of it."""
+        return self._log(kept, self.blind, never) * (HALF if self.network.bidirectional else 1.0)
 
     def _log(self, kept: _Kept, there: Array | None, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
         """Ln p of every symbol after every writing (B, V), with what a backward stack has read `there`."""
@@ -199,6 +208,11 @@ class Filling:
                 mine = places[places // _LANE == number].tolist()
                 found |= {place: features[place - number * _LANE, lane] for place in mine}
         return found
+
+    def _nothing_behind(self, stack: Stack) -> Array:
+        """What a backward stack gives (H,) that has read nothing but gaps."""
+        gaps = np.full((NOTHING, 1), self.vocabulary.gap_id or 0, dtype=np.int64)
+        return np.asarray(stack.features(gaps, stack.initial_state(1))[0][-1, 0])
 
     def _with_gaps(self, text: Gapped) -> npt.NDArray[np.int64]:
         """The ids of a text, as a backward stack reads them."""

@@ -11,7 +11,9 @@ import numpy as np
 
 from charrnn.config import ModelConfig
 from charrnn.evaluation.held_out import EVALUATED, EVALUATION_LANES, segments_of, watched
+from charrnn.evaluation.labelling import labelled
 from charrnn.evaluation.score import charged, surprisals, total
+from charrnn.generation.fill import Filling, How
 from charrnn.generation.generate import generate
 from charrnn.generation.sample import Request, Sampling
 from charrnn.learning.calibration import INVERSE_TEMPERATURES, CalibrationReader
@@ -19,11 +21,13 @@ from charrnn.learning.distributed import ALONE, Group
 from charrnn.model.network import CharRNN
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.text.corpus import Corpus
-from charrnn.text.vocabulary import Ids
+from charrnn.text.gaps import Gapped
+from charrnn.text.vocabulary import Ids, Vocabulary
 
 SAMPLE = Sampling(length=200, temperature=0.8)
 SAMPLE_SEED = 1
 ASKED = 5  # questions
+GAP, APART = 3, 15  # symbols
 
 
 class Validation(NamedTuple):
@@ -60,10 +64,15 @@ def validate(
 def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus, temperature: float) -> str:
     """A short text, always from the same seed, so that its growth shows; or the answers to a few questions.
 
+    A network that labels or reads both ways shows what it says of the first words or gaps that were held out.
     `temperature` is the network's own.
     """
     table = None if corpus.vectors is None else corpus.vectors.rows
-    light = NumpyNetwork(config, len(corpus.vocabulary), network.weights(), table)
+    light, v = NumpyNetwork(config, len(corpus.vocabulary), network.weights(), table), corpus.vocabulary
+    if config.bidirectional or v.labels:
+        held_out = corpus.validation if len(corpus.validation) else corpus.train
+        ids = v.layout.head(held_out, SAMPLE.length)
+        return labelled_words(light, v, ids) if v.labels else filled_gaps(light, v, ids)
     asked = questions(corpus)
     records = corpus.vocabulary.layout.asks
     sampling = replace(SAMPLE, temperature=SAMPLE.temperature * temperature, records=records)
@@ -75,6 +84,25 @@ def live_sample(config: ModelConfig, network: CharRNN, corpus: Corpus, temperatu
         for ids, text in zip(asked, written, strict=True)
     ]
     return b"\n".join(shown).decode("utf-8", "replace")
+
+
+def labelled_words(network: NumpyNetwork, vocabulary: Vocabulary, ids: Ids) -> str:
+    """Each record on a line, with a label behind every word."""
+    return "\n".join(
+        " ".join(f"{word}/{said}" for word, said in zip(record.words, record.said, strict=True))
+        for record in labelled(network, vocabulary, ids)
+    )
+
+
+def filled_gaps(network: NumpyNetwork, vocabulary: Vocabulary, ids: Ids) -> str:
+    """A text of which GAP symbols were erased in each APART, and filled, in brackets."""
+    missing = (np.arange(len(ids)) % APART >= APART - GAP) & (ids != vocabulary.end_id)
+    text = Gapped(ids, missing, np.zeros(len(ids), dtype=np.int8), np.zeros(len(ids), dtype=bool))
+    shown, at = "", 0
+    for gap in Filling(network, vocabulary, How()).fill(text):
+        shown += f"{vocabulary.decode(ids[at : gap.first].tolist())}[{vocabulary.decode(gap.chosen.ids)}]"
+        at = gap.last
+    return shown + vocabulary.decode(ids[at:].tolist())
 
 
 def questions(corpus: Corpus) -> list[Ids]:

@@ -3,9 +3,12 @@
     ids (T, B) -> embedding or one-hot (T, B, E) -> L x [cell -> LayerNorm -> + residual -> dropout] -> head (T, B, V)
 
 A bidirectional network (Schuster and Paliwal 1997) has a second stack, which reads the same text from its end. The two
-meet in the head alone, which sees the forward state after symbol t-1 and the backward state after symbol t+1:
+meet above all layers, in the forward state after symbol t-1 and the backward state after symbol t+1, so that nothing
+that leads to y_t has read symbol t itself:
 
-    y_t = W_hy [h->_{t-1} ; h<-_{t+1}] + b          so nothing that leads to y_t has read symbol t itself
+    h_t = [h->_{t-1} ; h<-_{t+1}]
+    m_t = tanh(W_m h_t + b_m)           what the two sides say together and neither says alone
+    y_t = W_hy [h_t ; m_t] + b_y
 
 The network remembers nothing between calls: the caller hands in the state and keeps the one that comes back. Its twin
 without torch is `numpy_network.py`; the two are held against each other by a test.
@@ -83,7 +86,8 @@ class CharRNN(nn.Module):
         self.vectors = VectorInput(config.vector_size, config.embedding or symbols) if config.vector_size else None
         self.layers = Stack(config, config.embedding or symbols)
         self.backward_layers = Stack(config, config.embedding or symbols) if config.bidirectional else None
-        self.head = nn.Linear(config.hidden * (1 + config.bidirectional), symbols)
+        self.joint = nn.Linear(2 * config.hidden, config.hidden) if config.bidirectional else None
+        self.head = nn.Linear(config.hidden * (3 if config.bidirectional else 1), symbols)
 
     def forward(
         self, ids: Tensor, state: NetworkState, masks: Sequence[Masks] | None = None, behind: Behind | None = None
@@ -94,9 +98,11 @@ class CharRNN(nn.Module):
         """
         masks = masks or [Masks()] * self.config.layers * (1 + self.config.bidirectional)
         x, after = self.layers(self._inputs(ids), state, masks[: self.config.layers])
-        if self.backward_layers is not None and behind is not None:
+        if self.backward_layers is not None and self.joint is not None:
+            assert behind is not None
             there = self._from_behind(self.backward_layers, behind, masks[self.config.layers :])
             x = torch.cat([x, there], dim=-1)
+            x = torch.cat([x, torch.tanh(self.joint(x))], dim=-1)
         return self.head(x), after
 
     def _from_behind(self, stack: Stack, behind: Behind, masks: Sequence[Masks]) -> Tensor:

@@ -187,7 +187,9 @@ class NumpyNetwork(Stack):
         super().__init__(config, symbols, weights, "layers", table)
         self.bidirectional = config.bidirectional
         self.backward = Stack(config, symbols, weights, "backward_layers", table) if config.bidirectional else None
-        self._head = Product(weights["head.weight"].T[None])  # (1, H or 2 H, V)
+        self._joint = Product(weights["joint.weight"].T[None]) if config.bidirectional else None  # (1, 2 H, H)
+        self._joint_bias = weights.get("joint.bias")
+        self._head = Product(weights["head.weight"].T[None])  # (1, H or 3 H, V)
         self._head_bias = weights["head.bias"]
 
     @_small
@@ -199,6 +201,9 @@ class NumpyNetwork(Stack):
     @_small
     def logits(self, features: Array) -> Array:
         """What the last layers give (B, H), of both directions (B, 2 H) -> logits (B, V)."""
+        if self._joint is not None and self._joint_bias is not None:
+            together = np.tanh(self._joint(features)[0] + self._joint_bias)
+            features = np.concatenate((features, together), axis=1)
         return np.asarray(self._head(features)[0] + self._head_bias)
 
     def from_behind(self, behind: Behind) -> Array:

@@ -146,8 +146,13 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
     if asked is not None and asked != size:
         what = f"the network is to read vectors of {asked:,} numbers, those of the text have {size:,}"
         raise SettingsError(what, f"so says {wish.sources['vector_size']}", "give such `vectors`, or leave it out")
-    if size and wish.get("distill_from"):
-        raise SettingsError("`distill_from` is for texts without `vectors`", "", "leave one of them out")
+    both, labels = wish.get("bidirectional"), wish.get("synced")
+    for key, there in {"vectors": size, "bidirectional": both, "synced": labels}.items():
+        if there and wish.get("distill_from"):
+            raise SettingsError(f"`distill_from` cannot be used with `{key}`", "", "leave one of them out")
+    if size and (both or labels):
+        what = "`vectors` are for networks that read one way, and write"
+        raise SettingsError(what, "", "leave `bidirectional` and `synced` out, or `vectors`")
     notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]
     choices = choose_settings(wish, corpus, share, group.size)
     group.share(choices.values["batch_size"])

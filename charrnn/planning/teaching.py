@@ -72,6 +72,8 @@ def _opened(config: RunConfig, vocabulary: Vocabulary) -> list[CharRNN]:
         if teacher.vocabulary.fingerprint != vocabulary.fingerprint:
             why = "its symbols are not those of the text"
             raise SettingsError(f"{path} cannot be learnt from", why, "train it on the same text", "leave it out")
+        if teacher.config.bidirectional:
+            raise SettingsError(f"{path} cannot be learnt from", "it reads both ways", "leave it out")
         networks.append(CharRNN(teacher.config, len(vocabulary)))
         networks[-1].load_weights(teacher.calibrated)
         networks[-1].to(config.device)

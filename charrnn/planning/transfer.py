@@ -15,7 +15,10 @@ from charrnn.errors import SettingsError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.text.vocabulary import Vocabulary
 
-SHAPE = ("cell", "layers", "hidden", "embedding", "layer_norm", "residual", "unit", "vector_size")
+SHAPE = (
+    *("cell", "layers", "hidden", "embedding", "layer_norm", "residual", "unit", "vector_size"),
+    *("bidirectional", "synced"),
+)
 
 
 def adopt_network(wish: Wish, config: ModelConfig) -> None:
@@ -37,8 +40,8 @@ def adapted_weights(
     source: Checkpoint, vocabulary: Vocabulary, fresh: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[dict[str, npt.NDArray[Any]], str]:
     """The weights to start from, and one line saying what was kept; symbols new to the model keep `fresh` rows."""
-    places = {symbol: place for place, symbol in enumerate(source.vocabulary.symbols)}
-    known = [(new, places[symbol]) for new, symbol in enumerate(vocabulary.symbols) if symbol in places]
+    places = {name: place for place, name in enumerate(_names(source.vocabulary))}
+    known = [(new, places[name]) for new, name in enumerate(_names(vocabulary)) if name in places]
     if vocabulary.folds and source.vocabulary.folds:  # unknown characters stay unknown
         known.append((len(vocabulary.symbols), len(source.vocabulary.symbols)))
     new, old = (
@@ -52,10 +55,17 @@ def adapted_weights(
             grown = np.array(fresh[name])
             grown[new] = weights[name][old]
             weights[name] = grown
-    if not source.config.embedding:
-        name = "layers.0.cell.weight_ih_l0"
+    for name in (f"{way}.0.cell.weight_ih_l0" for way in ("layers", "backward_layers")):
+        if source.config.embedding or name not in weights:
+            continue
         grown = np.array(fresh[name])
         grown[:, new] = weights[name][:, old]
         weights[name] = grown
     added, gone = len(vocabulary) - len(known), len(source.vocabulary) - len(known)
     return weights, f"kept the weights of {len(known)} symbols, added {added} new ones, dropped {gone} unused ones"
+
+
+def _names(vocabulary: Vocabulary) -> list[tuple[str, bool]]:
+    """What each symbol is called, and whether it is a label: of labels the numbers mean nothing."""
+    single = vocabulary.symbols[: len(vocabulary.symbols) - len(vocabulary.labels)]
+    return [*((symbol, False) for symbol in single), *((label, True) for label in vocabulary.labels)]

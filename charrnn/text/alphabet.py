@@ -34,9 +34,9 @@ class Alphabet:
     def add(self, piece: str | bytes) -> None:
         """Take up the symbols of a piece; words and labels must not go on in the next one."""
         if isinstance(piece, str) and LABEL in piece:
-            found = LABELLED.findall(piece)
-            self.labels.update(found)
-            self.names += sum(map(len, found)) + len(found)  # of three characters and more there is one symbol
+            names = LABELLED.findall(piece)
+            self.labels.update(names)
+            self.names += sum(map(len, names)) + len(names)  # of three characters and more there is one symbol
             piece = LABELLED.sub("", piece)
         if self.unit == "word" and isinstance(piece, str):
             self.words.update(words(piece))

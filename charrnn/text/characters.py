@@ -42,6 +42,11 @@ class CodePoints:
         found = text.encode().translate(self._ascii)
         return None if _NONE in found else np.frombuffer(found, dtype=np.uint8)
 
+    def relative(self, character: str) -> np.uint32:
+        """The id of the nearest relative of a character that is a symbol, UNKNOWN where there is none."""
+        found = (self.lookup(candidate)[0] for candidate in relatives(character))
+        return next((known for known in found if known != UNKNOWN), UNKNOWN)
+
     @cached_property
     def _ascii(self) -> bytes:
         ids = self.table.take(np.arange(256), mode="clip")

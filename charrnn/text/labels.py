@@ -4,7 +4,7 @@
 
 In a text that is read a label is written out between two marks; in ids it is one of the last symbols of a vocabulary.
 What a network reads in its place is a gap: it has read the word before it, and of two directions what follows. A word
-is what stands between blanks. A label that no text of the training had is read as none, and what is said of it is wrong.
+is what stands between blanks. A label that the training text never had is read as none: what is said of it is wrong.
 """
 
 import re

@@ -15,12 +15,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from charrnn.text.characters import UNKNOWN, CodePoints, as_text, relatives, respelled, unknown_symbols, whole_letters
+from charrnn.text.characters import UNKNOWN, CodePoints, as_text, respelled, unknown_symbols, whole_letters
 from charrnn.text.labels import single, symbols_of
 from charrnn.text.layout import CONTINUOUS, Independent, Layout
 from charrnn.text.layout import Ids as Ids
 from charrnn.text.marks import ANSWER, END, GAP, VECTOR, Labels
-from charrnn.text.words import whole_words, words
+from charrnn.text.words import spelled, whole_words
 
 _CHARACTERS = 0x110000 - 2048  # code points without surrogates
 _SPELLED = "its accented letters are spelled otherwise (composed or decomposed)"
@@ -86,6 +86,9 @@ class Vocabulary:
     def _label_symbols(self) -> dict[str, str]:
         return symbols_of(self.labels)
 
+    def _single(self, text: str) -> str:
+        return single(text, self._label_symbols) if self.labels else text
+
     @property
     def _labelled(self) -> tuple[int, int]:
         return len(self.symbols) - len(self.labels), len(self.symbols)
@@ -144,11 +147,9 @@ class Vocabulary:
         if self.unit == "byte":
             data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
             return np.frombuffer(data, dtype=np.uint8).astype(np.uint32)
-        text = as_text(content, name)
-        if self.labels:
-            text = single(text, self._label_symbols)
+        text = self._single(as_text(content, name))
         if self.unit == "word":
-            return self._spelled(text)
+            return np.array(spelled(text, self._places, int(UNKNOWN)), dtype=np.uint32)
         return self._points.lookup(text)
 
     def encode(self, content: str | bytes, *, unknown: str = "error", name: str = "the text", start: int = 0) -> Ids:
@@ -172,14 +173,14 @@ class Vocabulary:
         if self.folds:
             ids[missing] = len(self.symbols)
         elif len(missing):
-            text, places = as_text(content, name), self._where(ids)[missing]
+            text, places = self._single(as_text(content, name)), self._where(ids)[missing]
             other = respelled(text, self.count_unknown)
             if unknown == "error":
                 raise unknown_symbols(text, places.tolist(), name, start, _SPELLED if other != text else "")
             if unknown == "replace" and other != text:
                 return self.encode(other, unknown=unknown, name=name)
             if unknown == "replace":
-                ids[missing] = [self._relative(text[place]) for place in places]
+                ids[missing] = [self._points.relative(text[place]) for place in places]
         return np.asarray(ids[ids != UNKNOWN].astype(self.dtype))
 
     def stream(
@@ -232,16 +233,6 @@ class Vocabulary:
         characters, size = self.widths @ np.bincount(self.unnumbered(ids), minlength=len(self))
         return int(characters), int(size)
 
-    def _spelled(self, text: str) -> npt.NDArray[np.uint32]:
-        places, ids = self._places, list[int]()
-        for word in words(text):
-            place = places.get(word)
-            if place is not None:
-                ids.append(place)
-            else:
-                ids.extend(places.get(character, int(UNKNOWN)) for character in word)
-        return np.array(ids, dtype=np.uint32)
-
     def count_unknown(self, content: str | bytes) -> int:
         """How many symbols of `content` there is no id for."""
         return int((self.lookup(content) == UNKNOWN).sum())
@@ -252,10 +243,3 @@ class Vocabulary:
             return np.arange(len(ids))
         widths = np.append(self.widths[0], 1)[np.minimum(ids, len(self))]
         return np.asarray(np.cumsum(widths) - widths)
-
-    def _relative(self, character: str) -> np.uint32:
-        for candidate in relatives(character):
-            known = self._points.lookup(candidate)[0]
-            if known != UNKNOWN:
-                return np.uint32(known)
-        return UNKNOWN

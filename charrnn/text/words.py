@@ -7,7 +7,7 @@ depend on the pieces.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from charrnn.text.characters import in_whole
@@ -22,6 +22,18 @@ Other = TypeVar("Other")
 def words(text: str) -> list[str]:
     """The words of `text`, in order."""
     return WORD.findall(text)
+
+
+def spelled(text: str, places: Mapping[str, int], unknown: int) -> list[int]:
+    """The place of every word of `text`, or of its characters where it has none; `unknown` for those without."""
+    ids = list[int]()
+    for word in words(text):
+        place = places.get(word)
+        if place is not None:
+            ids.append(place)
+        else:
+            ids.extend(places.get(character, unknown) for character in word)
+    return ids
 
 
 def unfinished(text: str) -> str:
