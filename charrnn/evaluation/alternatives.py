@@ -4,11 +4,15 @@ One lane reads from the beginning of the text up to the passage, the state carri
 a record is read in a fresh state, as in training. So a symbol's nats are those that `score.py` counts for it.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from charrnn.evaluation.score import surprisals
+from charrnn.evaluation.segments import Segment
+from charrnn.model.behind import Behind
 from charrnn.text.vocabulary import Ids
 
 
@@ -47,6 +51,43 @@ def read(network: Stepper, ids: Ids, first: int, last: int, top: int = 5, end_id
             logits, state = network.step(before, state)
             found.append(_read(int(ids[place]), logits[0].astype(np.float64), top))
     return found
+
+
+class Among:
+    """A reader that says how surprised it would be by each of the symbols [first, last), K of them, and by no other.
+
+    With a `gap` a network that reads both ways is shown nothing else behind its targets: what it expects from the left.
+    """
+
+    def __init__(self, reader: Any, first: int, last: int, gap: int | None = None) -> None:
+        self.reader, self.first, self.last, self.gap = reader, first, last, gap
+        self.symbols, self.bidirectional = reader.symbols, reader.bidirectional
+        self.initial_state = reader.initial_state
+
+    def surprisal(
+        self,
+        inputs: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
+        state: Any,
+        behind: Behind | None = None,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], Any]:
+        """Nats of every symbol, (T, B, K), whether the one that stands there is the likeliest, and the state."""
+        if behind is not None and self.gap is not None:
+            behind = behind._replace(ids=np.full_like(behind.ids, self.gap))
+        logits, state = self.reader.distributions(inputs, state, behind)
+        among = logits[..., self.first : self.last].astype(np.float64)
+        among -= among.max(axis=-1, keepdims=True)
+        nats = np.log(np.exp(among).sum(axis=-1, keepdims=True)) - among
+        return nats, nats.argmin(axis=-1) == targets - self.first, state
+
+
+def read_both_ways(
+    reader: Any, ids: Ids, first: int, last: int, segments: Sequence[Segment], top: int = 5, gap: int | None = None
+) -> list[Read]:
+    """The same of a network that reads both ways; with a `gap` what it expects from the left alone."""
+    nats = np.full((len(ids), reader.symbols), np.nan)
+    surprisals(Among(reader, 0, reader.symbols, gap), ids, list(segments), nats=nats)
+    return [_read(int(ids[place]), -nats[place], top) for place in range(first, last)]
 
 
 def _read(symbol: int, logits: npt.NDArray[np.float64], top: int) -> Read:

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from charrnn.evaluation.alternatives import Among
 from charrnn.evaluation.score import surprisals
 from charrnn.evaluation.segments import alone
-from charrnn.model.behind import Behind
 from charrnn.text.layout import Independent
 from charrnn.text.vocabulary import Ids, Vocabulary
 
@@ -30,32 +29,6 @@ class Labelled(NamedTuple):
     probabilities: list[float]
 
 
-class _Labeller:
-    """A reader that says how surprised it would be by each of the labels (K), and by nothing else."""
-
-    def __init__(self, reader: Any, first: int, last: int) -> None:
-        self.reader, self.first, self.last = reader, first, last
-        self.symbols, self.bidirectional, self.initial_state = (
-            reader.symbols,
-            reader.bidirectional,
-            reader.initial_state,
-        )
-
-    def surprisal(
-        self,
-        inputs: npt.NDArray[np.int64],
-        targets: npt.NDArray[np.int64],
-        state: Any,
-        behind: Behind | None = None,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], Any]:
-        """Nats of every label, (T, B, K), whether the one that stands there is the likeliest, and the state."""
-        logits, state = self.reader.distributions(inputs, state, behind)
-        among = logits[..., self.first : self.last].astype(np.float64)
-        among -= among.max(axis=-1, keepdims=True)
-        nats = np.log(np.exp(among).sum(axis=-1, keepdims=True)) - among
-        return nats, nats.argmin(axis=-1) == targets - self.first, state
-
-
 def labelled(reader: Any, vocabulary: Vocabulary, ids: Ids) -> Iterator[Labelled]:
     """Each record of `ids`, with what the model says of its words."""
     layout, names = vocabulary.layout, vocabulary.labels
@@ -64,7 +37,7 @@ def labelled(reader: Any, vocabulary: Vocabulary, ids: Ids) -> Iterator[Labelled
     first, last, gap = layout.labels
     nats = np.full((len(ids), len(names)), np.nan, dtype=np.float32)
     places = layout.labels.among(ids)
-    surprisals(_Labeller(reader, first, last), ids, alone(ids, layout), nats=nats, labels=layout.labels)
+    surprisals(Among(reader, first, last), ids, alone(ids, layout), nats=nats, labels=layout.labels)
     found = layout.borders(ids)
     for start, end in zip(found.first.tolist(), found.last.tolist(), strict=True):
         own = start + 1 + np.flatnonzero(places[start + 1 : end])

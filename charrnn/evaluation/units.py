@@ -69,15 +69,19 @@ def meanings(
     *,
     lanes: int = LANES,
     run_up: int = RUN_UP,
+    backwards: bool = False,
 ) -> list[Meaning]:
     """The unit of each property, the closest first; `texts` is what each of `ids` adds to the text (`texts_of`).
 
     The text is read in an even number of `lanes`, each after a run-up, and only sums are kept. Left out are properties
-    that do not vary in both halves, and units whose correlation on the second half is weak or of another sign.
+    that do not vary in both halves, and units whose correlation on the second half is weak or of another sign. A
+    network may read the text `backwards`.
     """
     lanes = max(2, min(lanes, len(ids) // max(1, run_up)) // 2 * 2)
     length = len(ids) // lanes
     found = properties(texts)
+    if backwards:
+        ids, found = ids[::-1], {name: values[::-1] for name, values in found.items()}
     names = [name for name, values in found.items() if _varies(values[: lanes * length])]
     if not names:
         return []

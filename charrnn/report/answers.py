@@ -28,7 +28,8 @@ def answers(account: Account) -> str:
         cells = (f"<td{mark}>{inert(text.strip())}</td>" for text in (each.written, each.expected))
         lines.append(f"<tr><td>{pictures}{numbers}{inert(each.question)}</td>{''.join(cells)}</tr>")
     found = table(lines, ["asked", "written", "expected"])
-    return f"<h3>Answers</h3><p>To the first records that were held out, each symbol the likeliest.</p>{found}"
+    choice = "symbol" if account.labels is None else "label"
+    return f"<h3>Answers</h3><p>To the first records that were held out, each {choice} the likeliest.</p>{found}"
 
 
 def picture(vector: Sequence[float], shape: tuple[int, int]) -> str:

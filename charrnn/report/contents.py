@@ -76,6 +76,17 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """What was said of the words of a held-out text: for each label, what stands there, how often what was said."""
+
+    names: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]  # a row for each label that stands there
+    accuracy: float
+    sentences: float  # the share that is right in every word
+    f1: float | None
+
+
+@dataclass(frozen=True)
 class Account:
     """One run, or one model."""
 
@@ -89,11 +100,13 @@ class Account:
     rungs: tuple[Rung, ...] = ()
     left_out: int = 0  # rungs, for want of room
     passage: tuple[Symbol, ...] = ()
+    from_left: tuple[Symbol, ...] = ()  # the same passage, where the network reads both ways: from the left alone
     where: str = ""  # the passage comes from
     cells: Cells | None = None
     reach: tuple[float, ...] = ()  # of the gradient, k steps back, as shares of what reaches one step back
     copying: Copying | None = None
     answers: tuple[Answer, ...] = ()
+    labels: Labels | None = None
     shape: tuple[int, int] | None = None  # of a vector that is a picture: rows and columns
     notices: tuple[str, ...] = ()
     desk: str = ""  # where its writing desk lies (see export/), as seen from the page

@@ -15,7 +15,7 @@ from charrnn.report.charts import STYLE, Chart, Series, svg
 from charrnn.report.contents import Account
 from charrnn.report.curves import Against, charts
 from charrnn.report.markup import cell, document, inert, number, row, table, tabs
-from charrnn.report.sections import about, brief, cells, copying, ladder, surprisal
+from charrnn.report.sections import about, brief, cells, confusion, copying, ladder, surprisal
 
 BEGINS = b"<!doctype html>\n<!-- charrnn report -->"
 MOST = 1_000_000  # bytes
@@ -44,11 +44,12 @@ def shortened(account: Account, share: float, runs: int) -> Account:
     if wanted + 1 < len(rungs):
         rungs = tuple(rungs[k * (len(rungs) - 1) // wanted] for k in range(wanted + 1))
     passage = passage[: max(1, round(len(passage) * share))]
+    from_left = account.from_left[: len(passage)]
     if found is not None:
         length = max(1, min(len(passage), int(share * CELL_VALUES / len(found.levels) / runs)))
         found = replace(found, levels=tuple(levels[:length] for levels in found.levels))
     left_out = account.left_out + len(account.rungs) - len(rungs)
-    return replace(account, rungs=rungs, left_out=left_out, passage=passage, cells=found)
+    return replace(account, rungs=rungs, left_out=left_out, passage=passage, from_left=from_left, cells=found)
 
 
 def _page(accounts: Sequence[Account], made_by: str) -> bytes:
@@ -71,7 +72,7 @@ def _one(account: Account, place: int, *, alone: bool) -> str:
     parts += [ladder(account), surprisal(account, place), cells(account, place)]
     if alone:
         parts.append(reach([account]))
-    parts += [answers(account), copying(account)]
+    parts += [answers(account), confusion(account), copying(account)]
     return "\n".join(part for part in parts if part)
 
 

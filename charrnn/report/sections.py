@@ -63,19 +63,26 @@ def ladder(account: Account) -> str:
 
 
 def surprisal(account: Account, place: int) -> str:
+    """A passage, each symbol coloured by its bits; of a network that reads both ways once more, from the left alone."""
+    if not account.from_left:
+        return _surprisal(account.passage, account.where, f"passage-{place}", "Surprise")
+    both = _surprisal(account.passage, account.where, f"passage-{place}", "Surprise, given both sides")
+    return both + _surprisal(account.from_left, account.where, f"left-{place}", "Surprise, given the left side")
+
+
+def _surprisal(passage: Sequence[Symbol], where: str, identity: str, head: str) -> str:
     """A passage, each symbol coloured by its bits; the likeliest alternatives beside it."""
-    if not account.passage:
+    if not passage:
         return ""
     marks, found = [], []
-    for symbol in account.passage:
+    for symbol in passage:
         colour = 0 if symbol.bits is None else min(STEPS, int(symbol.bits))
         marks.append(f'<i class="s{colour}" title="{inert(_alternatives(symbol))}">{laid(symbol.text)}</i>')
         flat = [value for name, share in symbol.likeliest for value in (named(name), _floored(share))]
         found.append([named(symbol.text), None if symbol.bits is None else round(symbol.bits, 4), *flat])
     scale = " ".join(f'<i class="swatch s{step}"></i> {step}' for step in range(STEPS + 1))
-    identity = f"passage-{place}"
-    return f"""<section class="surprisal" data-of="{identity}"><h3>Surprise</h3>
-<p>{inert(account.where)}: {len(marks):,} symbols, each coloured by how many bits it cost. Hover, tap or use the arrow
+    return f"""<section class="surprisal" data-of="{identity}"><h3>{head}</h3>
+<p>{inert(where)}: {len(marks):,} symbols, each coloured by how many bits it cost. Hover, tap or use the arrow
 keys to see what the network expected in its place.</p>
 <p class="scale">bits, at least: {scale}</p>
 {pre("".join(marks))}<div class="panel"></div>{data(identity, found)}</section>"""
@@ -144,3 +151,21 @@ text, which was never seen.</p>
 {table(rows, ["", "sample#", "held-out text#"])}
 <p class="scale">The sample, its longest copied span <mark>marked</mark>:</p>
 {pre(f"{before}<mark>{copied}</mark>{after}")}</section>"""
+
+
+def confusion(account: Account) -> str:
+    """How often each label is taken for which."""
+    found = account.labels
+    if found is None:
+        return ""
+    lines = []
+    for name, counts in zip(found.names, found.counts, strict=True):
+        if sum(counts):
+            right = counts[found.names.index(name)] / sum(counts)
+            cells = (number(f"{count:,}" if count else "") for count in counts)
+            lines.append(row(name or "(unknown)", number(f"{right:.1%}"), *cells))
+    spans = "" if found.f1 is None else f" F1 of spans {found.f1:.3f}."
+    return f"""<h3>Labels</h3>
+<p>{found.accuracy:.1%} of the held-out words have the right label, {found.sentences:.1%} of the sentences in every
+word.{spans} A row for each label that stands there, a column for each that was said.</p>
+<div class="scroll">{table(lines, ["", "right#", *(f"{name}#" for name in found.names)])}</div>"""

@@ -21,14 +21,14 @@ from charrnn.evaluation.baselines import KNOWING, baselines
 from charrnn.evaluation.gradients import reach
 from charrnn.evaluation.held_out import watched
 from charrnn.evaluation.novelty import novelty
-from charrnn.evaluation.properties import texts_of
 from charrnn.evaluation.score import charged
-from charrnn.evaluation.units import activations, meanings
+from charrnn.evaluation.segments import BEYOND
 from charrnn.generation.generate import generate
 from charrnn.generation.sample import Request, Sampling
 from charrnn.language_model import LanguageModel
 from charrnn.report.contents import Account, Answer, Baseline, Cells, Copying, Rung, Symbol, Unit
 from charrnn.report.curves import SYMBOLS, curves, number
+from charrnn.report.sides import labels_of, meanings_of, read_passage, units_of
 from charrnn.runs.own_text import nameless
 from charrnn.runs.record import METRICS, RunRecord
 from charrnn.text.corpus import Corpus
@@ -50,6 +50,7 @@ SHOWN = {  # of a cell, by its name
     "gru": "Shown of each unit: h, its memory and its output.",
     "rnn": "Shown of each unit: h.",
 }
+BACKWARDS = " Units from {:,} on, all layers counted through, read the text from its end."
 NAMED = 5  # places of a text
 DESK = "desk.html"  # what `charrnn export` writes beside a model
 LEVELS = np.frombuffer(b"0123456789abcde", dtype=np.uint8)  # of an activation, from -1 to 1
@@ -94,6 +95,7 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
     c = model.checkpoint
     config, p, corpus = c.config, c.progress, c.corpus
     inputs = f"embedding of {config.embedding}" if config.embedding else "one-hot input"
+    inputs += ", both ways" * config.bidirectional
     inputs += f", vectors of {config.vector_size:,} numbers" * bool(config.vector_size)
     yield "network", f"{config.layers} x {config.hidden} {config.cell}, {inputs}, {c.parameters:,} parameters"
     more = f" and {len(config.corpus) - NAMED:,} more" if len(config.corpus) > NAMED else ""
@@ -105,10 +107,11 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
         "trained",
         f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:,.0f} s on {config.device}",
     )
+    each, given = "label" if c.vocabulary.labels else "character", ", given both sides" * config.bidirectional
     if p.validation_nats is not None:
         yield (
             "validation",
-            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per character",
+            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per {each}{given}",
         )
     yield "made with", ", ".join(f"{key} {value}" for key, value in (c.made_with or {}).items())
 
@@ -124,18 +127,22 @@ def rungs(events: list[dict[str, Any]]) -> Iterator[Rung]:
 def with_text(account: Account, model: LanguageModel, corpus: Corpus) -> Account:
     """The same, and what can be found out with the text."""
     part, split = (corpus.validation, "held-out") if len(corpus.validation) > 1 else (corpus.train, "training")
-    v = model.vocabulary
+    v, both = model.vocabulary, model.checkpoint.config.bidirectional
+    if v.labels:
+        labels, sentences = labels_of(model, part)
+        return replace(account, labels=labels, answers=sentences)
     length = max(100, min(PASSAGE, PROBABILITIES // len(v)))
     first = 1 if v.layout.records else beginning(part[: RUN_UP + length], v)
     last = min(len(part), first + length)
     return replace(
         account,
-        baselines=tuple(standing(corpus)) if split == "held-out" and not v.layout.asks else (),
-        passage=tuple(passage(model, part[:last], first)),
+        baselines=tuple(standing(corpus)) if split == "held-out" and not (v.layout.asks or both) else (),
+        passage=tuple(passage(model, part, first, last)),
+        from_left=tuple(passage(model, part, first, last, left=True)) if both else (),
         where=f"From the {split} text",
         cells=cells(model, part[:STUDIED], first, last),
-        reach=tuple(reached(model, part[:STUDIED])),
-        copying=copying(model, corpus) if not v.layout.asks else None,
+        reach=() if both else tuple(reached(model, part[:STUDIED])),
+        copying=None if v.layout.asks or both else copying(model, corpus),
         answers=tuple(answers(model, part)) if v.layout.asks else (),
     )
 
@@ -175,12 +182,15 @@ def beginning(ids: Ids, vocabulary: Vocabulary) -> int:
     return max(1, first + int(found[0]) if len(found) else first)
 
 
-def passage(model: LanguageModel, ids: Ids, first: int) -> Iterator[Symbol]:
-    """The symbols from `first` on, with their bits and what was likelier."""
+def passage(model: LanguageModel, ids: Ids, first: int, last: int, *, left: bool = False) -> Iterator[Symbol]:
+    """The symbols ids[first:last], with their bits and what was likelier; of both sides perhaps the `left` alone."""
     v = model.vocabulary
-    found = read(model.networks.numpy, ids, first, len(ids), LIKELIEST, v.end_id)
-    nats = charged(v, ids[first:], np.array([each.nats for each in found]), begins=False)
-    for each, value, counts in zip(found, nats.tolist(), v.layout.counted(ids)[first:].tolist(), strict=True):
+    if model.checkpoint.config.bidirectional:
+        found = read_passage(model, ids[: last + BEYOND], first, last, LIKELIEST, left=left)
+    else:
+        found = read(model.networks.numpy, ids, first, last, LIKELIEST, v.end_id)
+    nats = charged(v, ids[first:last], np.array([each.nats for each in found]), begins=False)
+    for each, value, counts in zip(found, nats.tolist(), v.layout.counted(ids[:last])[first:].tolist(), strict=True):
         likeliest = tuple((shown(v, symbol), probability) for symbol, probability in each.likeliest)
         yield Symbol(shown(v, each.symbol), value / math.log(2) if counts else None, likeliest)
 
@@ -196,12 +206,12 @@ def shown(vocabulary: Vocabulary, symbol: int) -> str:
 
 def cells(model: LanguageModel, ids: Ids, first: int, last: int) -> Cells:
     """What every unit does in the passage, and which of them mean something."""
-    v, network, config = model.vocabulary, model.networks.numpy, model.checkpoint.config
-    values = activations(network, ids[:last], v.end_id)[first:]
+    config = model.checkpoint.config
+    values = units_of(model, ids, first, last)
     digits = LEVELS[np.clip(np.rint((values + 1) * 7), 0, 14).astype(np.intp)].T
-    found = meanings(network, ids, texts_of(v, v.unnumbered(ids)), v.end_id)
-    units = tuple(Unit(each.unit, each.property, each.correlation) for each in found)
-    return Cells(SHOWN[config.cell], config.hidden, tuple(row.tobytes().decode() for row in digits), units)
+    units = tuple(Unit(each.unit, each.property, each.correlation) for each in meanings_of(model, ids))
+    what = SHOWN[config.cell] + BACKWARDS.format(config.layers * config.hidden + 1) * config.bidirectional
+    return Cells(what, config.hidden, tuple(row.tobytes().decode() for row in digits), units)
 
 
 def reached(model: LanguageModel, ids: Ids) -> list[float]:
