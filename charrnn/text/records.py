@@ -35,8 +35,9 @@ class Records:
         overlap = max(len(self.separator) - 1, 0)
         for piece in pieces:
             assert isinstance(piece, str)  # records of bytes are refused before
-            if not BORDERS.isdisjoint(piece):
-                raise DataError(f"{name} holds U+FDD0 or U+FDD1", "they are not characters of any text", "remove them")
+            if found := BORDERS.intersection(piece):
+                what = f"{name} holds U+{ord(min(found)):04X}"
+                raise DataError(what, "it is not a character of any text", "remove it")
             held.append(piece)
             if self.separator and self.separator in last + piece:
                 *records, rest = "".join(held).split(self.separator)

@@ -1,4 +1,4 @@
-"""A network that reads both ways, against its equations, a plain loop, finite differences and its twin without torch."""
+"""A network that reads both ways: its equations, a plain loop, finite differences, and its twin without torch."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_logits_are_those_of_the_equations(cell, changes):
     network = network_of(model(cell, **changes))
     ids, ends = texts([9, 5, 7])
     first = np.array([0, 9, 14]) + 1
-    inputs, targets, there = window(ids, first, ends, 6, 20)
+    inputs, _, there = window(ids, first, ends, 6, 20)
     with torch.no_grad():
         tensor, behind_it = as_tensors(inputs, there)
         logits, _ = network(tensor, network.initial_state(3), behind=behind_it)
