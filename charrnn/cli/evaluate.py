@@ -1,6 +1,7 @@
 """`charrnn evaluate`: score text."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -118,10 +119,8 @@ def evaluate(
     charrnn evaluate reviews new.tsv --choices positive,negative
     """
     from charrnn.cli.console import print_result
-    from charrnn.cli.heatmap import beginning, print_heatmap
-    from charrnn.cli.labels import labelling, labels_table, print_sentences
+    from charrnn.cli.labels import labelling, labels_table
     from charrnn.cli.models import open_models
-    from charrnn.cli.pieces import print_choices, print_pieces
     from charrnn.cli.refusals import check, check_flags, check_model
     from charrnn.cli.subjects import Subject, rereadable
     from charrnn.cli.tables import comparison, figures, score_table
@@ -141,17 +140,11 @@ def evaluate(
             subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
             opened = check_model(subject.given(), ctx.params, found)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
-            if opened.vocabulary.labels and per_line:
-                print_sentences(opened.labelled(subject.pieces()))
-            elif opened.vocabulary.labels:
-                found.append(labelling(opened, subject) | {"model": str(opened.path), "text": subject.name})
-            elif choices and per_line:
-                print_choices(opened.chosen(subject.pieces(), offered))
-            elif heatmap:
-                shown = subject.pieces() if text else beginning(subject)
-                print_heatmap(subject, opened.scored(shown, **how), threshold)
-            elif by_piece:
-                print_pieces(opened, opened.scored(subject.pieces(), **how), per_char, threshold)
+            if by_piece:
+                print_in_pieces(opened, subject, ctx.params, how, offered, whole=not text)
+                continue
+            if opened.vocabulary.labels:
+                score = labelling(opened, subject)
             else:
                 compared.append(Blocks(opened.vocabulary))
                 parts = opened.scored(subject.pieces(), **how)
@@ -161,18 +154,40 @@ def evaluate(
                 score |= choice_accuracy(opened, subject, offered) if choices else {}
                 score |= adapted(opened, subject, unknown, whole.symbols) if adapt else {}
                 score |= without_network(subject) if baselines else {}
-                found.append(score | {"model": str(opened.path), "text": subject.name})
+            found.append(score | {"model": str(opened.path), "text": subject.name})
     differing = differences(found, compared) if len(compared) > 1 else []
     if not found:
         return
-    if as_json:
-        print_result("\n".join(map(json.dumps, found)))
-        return
-    if opened.vocabulary.labels:
-        print_result("\n\n".join(map(labels_table, found)))
+    if as_json or opened.vocabulary.labels:
+        print_result("\n".join(map(json.dumps if as_json else labels_table, found)))
         return
     how = reading(opened, window, found[0]["characters"])
     print_result(score_table(found[0], how) if len(found) == 1 else comparison(found, differing))
+
+
+def print_in_pieces(
+    model: "LanguageModel",
+    subject: "Subject",
+    asked: Mapping[str, Any],
+    how: Mapping[str, Any],
+    choices: list[str],
+    *,
+    whole: bool,
+) -> None:
+    """The text itself in colours (of a `whole` set its beginning), or what each line or symbol costs or is called."""
+    from charrnn.cli.heatmap import beginning, print_heatmap
+    from charrnn.cli.labels import print_sentences
+    from charrnn.cli.pieces import print_choices, print_pieces
+
+    if model.vocabulary.labels:
+        print_sentences(model.labelled(subject.pieces()))
+    elif asked["choices"] and asked["per_line"]:
+        print_choices(model.chosen(subject.pieces(), choices))
+    elif asked["heatmap"]:
+        shown = beginning(subject) if whole else subject.pieces()
+        print_heatmap(subject, model.scored(shown, **how), asked["threshold"])
+    else:
+        print_pieces(model, model.scored(subject.pieces(), **how), asked["per_char"], asked["threshold"])
 
 
 def reading(model: "LanguageModel", window: int | None, characters: int) -> str:

@@ -29,7 +29,7 @@ def fill(
     gap: Annotated[str, plain("Gaps", "--gap", "What stands for one missing symbol.", metavar="CHAR")] = "_",
     gap_text: Annotated[
         str | None,
-        plain("Gaps", "--gap-text", "What stands for a gap of unknown length, as in '[...]'.", metavar="TEXT"),
+        plain("Gaps", "--gap-text", "What stands for a gap of unknown length, as in '(...)'.", metavar="TEXT"),
     ] = None,
     most: Annotated[int, plain("Gaps", "--most", "Symbols that such a gap may have.", min=1, max=MOST)] = 20,
     temperature: Annotated[
@@ -48,7 +48,7 @@ def fill(
     \b
     charrnn fill sonnets "Shall I comp___ thee to a sum___'s day"
     charrnn fill sonnets --file damaged.txt --gap '#' > restored.txt
-    echo "Shall I [...] thee" | charrnn fill sonnets --gap-text '[...]' --json
+    echo "Shall I (...) thee" | charrnn fill sonnets --gap-text '(...)' --json
     """
     from charrnn.cli.asked import drawn
     from charrnn.cli.console import ResultStream, print_result, say

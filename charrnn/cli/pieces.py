@@ -11,13 +11,13 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from charrnn.evaluation.choices import Chosen
     from charrnn.evaluation.score import Scored
-    from charrnn.scoring_model import ScoringModel
+    from charrnn.language_model import LanguageModel
     from charrnn.text.vocabulary import Ids, Vocabulary
 
 PIECE = 1 << 16  # symbols that are written out at once
 
 
-def print_pieces(model: "ScoringModel", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
+def print_pieces(model: "LanguageModel", parts: "Iterable[Scored]", per_char: bool, threshold: float | None) -> None:
     """A JSON object for every line, or every symbol: all, or those above `threshold` bits per character."""
     from charrnn.cli.console import ResultStream
     from charrnn.cli.tables import TWO_SIDED

@@ -16,12 +16,13 @@ what follows it cost least together; for that a backward stack is shown neither.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.generation.choose import softmax
+from charrnn.generation.kept import Array, Kept
 from charrnn.model.behind import Behind, behind
 from charrnn.model.numpy_network import NumpyNetwork, Stack
 from charrnn.text.gaps import ANY, SPACED, UNSPACED, Gapped, runs
@@ -36,8 +37,6 @@ FOLLOWING = 24  # symbols that say how long a gap of unknown length is
 RUN_UP = 256  # symbols that are read before a gap
 BEYOND = 128  # symbols that are read behind it
 _LANE, _LANES = 256, 64  # symbols, and lanes at a time, of the backward stack
-
-Array = npt.NDArray[np.float32]
 
 
 class Choice(NamedTuple):
@@ -65,16 +64,6 @@ class How:
     top: int = 3
     most: int = 20  # symbols of a gap of unknown length
     width: int = WIDTH
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The writings that are kept: what was read last gives their features, what was written is not settled yet."""
-
-    state: Any
-    features: Array  # (B, H) after the last symbol read; zeros before the first
-    scores: npt.NDArray[np.float64]  # (B,): ln p
-    written: npt.NDArray[np.int64]  # (B, symbols)
 
 
 class Filling:
@@ -122,19 +111,21 @@ class Filling:
             at, number = gaps[number][1], number + 1
         return found
 
-    def _begin(self) -> _Kept:
+    def _begin(self) -> Kept:
         features = np.zeros((1, self.network.config.hidden), dtype=np.float32)
-        return _Kept(self.network.initial_state(1), features, np.zeros(1), np.zeros((1, 0), dtype=np.int64))
+        return Kept(self.network.initial_state(1), features, np.zeros(1), np.zeros((1, 0), dtype=np.int64))
 
-    def _read(self, kept: _Kept, symbols: npt.NDArray[np.int64]) -> _Kept:
+    def _read(self, kept: Kept, symbols: npt.NDArray[np.int64]) -> Kept:
         """Known symbols, which say which writing is the likelier."""
         for symbol in symbols.tolist():
             if len(kept.scores) > 1:
-                kept = self._pruned(replace(kept, scores=kept.scores + self._onward(kept, None)[:, symbol]))
+                kept = replace(kept, scores=kept.scores + self._onward(kept, None)[:, symbol]).pruned(
+                    self.network, MARGIN
+                )
             kept = self._advanced(kept, np.full(len(kept.scores), symbol))
         return kept
 
-    def _write(self, kept: _Kept, there: Array | None, kind: int) -> _Kept:
+    def _write(self, kept: Kept, there: Array | None, kind: int) -> Kept:
         """Every symbol that may be the next one of a gap, behind every writing: the best of them."""
         scores = kept.scores[:, None] + self._onward(kept, self.never[kind])
         if self.network.bidirectional:
@@ -144,15 +135,15 @@ class Filling:
         best = best[np.argsort(-flat[best], kind="stable")]
         rows, symbols = np.divmod(best, scores.shape[1])
         written = np.concatenate((kept.written[rows], symbols[:, None]), axis=1)
-        kept = _Kept(self.network.select(kept.state, rows), kept.features[rows], flat[best], written)
-        kept = self._pruned(kept)
+        kept = Kept(self.network.select(kept.state, rows), kept.features[rows], flat[best], written)
+        kept = kept.pruned(self.network, MARGIN)
         return self._advanced(kept, kept.written[:, -1])
 
-    def _onward(self, kept: _Kept, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
+    def _onward(self, kept: Kept, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
         """Ln p of every symbol after every writing (B, V), by what stands before; of two directions half of it."""
         return self._log(kept, self.blind, never) * (HALF if self.network.bidirectional else 1.0)
 
-    def _log(self, kept: _Kept, there: Array | None, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
+    def _log(self, kept: Kept, there: Array | None, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
         """Ln p of every symbol after every writing (B, V), with what a backward stack has read `there`."""
         features = kept.features
         if self.network.bidirectional:
@@ -164,19 +155,11 @@ class Filling:
         logits -= logits.max(axis=1, keepdims=True)
         return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
 
-    def _advanced(self, kept: _Kept, symbols: npt.NDArray[np.int64]) -> _Kept:
+    def _advanced(self, kept: Kept, symbols: npt.NDArray[np.int64]) -> Kept:
         features, state = self.network.features(symbols[None], kept.state)
         return replace(kept, state=state, features=features[0])
 
-    def _pruned(self, kept: _Kept) -> _Kept:
-        good = np.flatnonzero(kept.scores >= kept.scores.max() - MARGIN)
-        return kept if len(good) == len(kept.scores) else self._only(kept, good)
-
-    def _only(self, kept: _Kept, rows: npt.NDArray[np.int64]) -> _Kept:
-        state = self.network.select(kept.state, rows)
-        return _Kept(state, kept.features[rows], kept.scores[rows], kept.written[rows])
-
-    def _settle(self, kept: _Kept, gaps: Sequence[tuple[int, int]]) -> tuple[_Kept, list[Filled]]:
+    def _settle(self, kept: Kept, gaps: Sequence[tuple[int, int]]) -> tuple[Kept, list[Filled]]:
         """One of the writings, and what each of these gaps then is."""
         shares = softmax(kept.scores)
         row = int(kept.scores.argmax())
@@ -191,7 +174,7 @@ class Filling:
             likeliest = [Choice(*each) for each in sorted(by_text.items(), key=lambda each: (-each[1], each[0]))]
             found.append(Filled(first, last, Choice(parts[row], by_text[parts[row]]), likeliest[: self.how.top]))
             at += last - first
-        only = self._only(kept, np.array([row]))
+        only = kept.only(self.network, np.array([row]))
         return replace(only, scores=np.zeros(1), written=only.written[:, :0]), found
 
     def _from_behind(self, text: Gapped) -> dict[int, Array]:
@@ -233,7 +216,7 @@ class Filling:
         return 1 + int(np.argmax([self._likely(start, kind, length, known, chain) for length in lengths]))
 
     def _likely(
-        self, kept: _Kept, kind: int, length: int, known: npt.NDArray[np.int64], chain: Sequence[Array | None]
+        self, kept: Kept, kind: int, length: int, known: npt.NDArray[np.int64], chain: Sequence[Array | None]
     ) -> float:
         """Ln p of a gap of this length, whatever is written there, and of what is known to follow."""
         left = length + len(known)
@@ -243,7 +226,9 @@ class Filling:
                 kept = self._write(kept, there, ANY if number else kind)
                 continue
             symbol = int(known[number - length])
-            kept = self._pruned(replace(kept, scores=kept.scores + self._log(kept, there, None)[:, symbol]))
+            kept = replace(kept, scores=kept.scores + self._log(kept, there, None)[:, symbol]).pruned(
+                self.network, MARGIN
+            )
             kept = self._advanced(kept, np.full(len(kept.scores), symbol))
         return float(np.logaddexp.reduce(kept.scores))
 

@@ -2,7 +2,7 @@
 
 Every class runs one layer over a window on torch's fused kernels and adds three things to them: its equations, its
 initial weights, and a state that goes in and comes out. A new cell is one class and one line in CELLS, plus its twin in
-`numpy_network.py`. In every docstring x_t is (B, E), h_t and c_t are (B, H), * is elementwise, sigma is the logistic
+`numpy_cells.py`. In every docstring x_t is (B, E), h_t and c_t are (B, H), * is elementwise, sigma is the logistic
 function. torch keeps one bias for the input product and one for the recurrent product; b below is their sum.
 """
 

@@ -7,7 +7,7 @@ meet above all layers, in the forward state after symbol t-1 and the backward st
 that leads to y_t has read symbol t itself:
 
     h_t = [h->_{t-1} ; h<-_{t+1}]
-    m_t = tanh(W_m h_t + b_m)           what the two sides say together and neither says alone
+    m_t = tanh(W_m h_t + b_m)           (B, M): what the two sides say together and neither says alone
     y_t = W_hy [h_t ; m_t] + b_y
 
 The network remembers nothing between calls: the caller hands in the state and keeps the one that comes back. Its twin
@@ -27,7 +27,7 @@ from charrnn.config import ModelConfig
 from charrnn.model.behind import Behind
 from charrnn.model.cells import CELLS, State
 from charrnn.model.vector_input import VectorInput
-from charrnn.shapes import has_residual
+from charrnn.shapes import has_residual, head_inputs, joint_units
 
 NetworkState = list[State]  # one entry per layer
 
@@ -86,8 +86,8 @@ class CharRNN(nn.Module):
         self.vectors = VectorInput(config.vector_size, config.embedding or symbols) if config.vector_size else None
         self.layers = Stack(config, config.embedding or symbols)
         self.backward_layers = Stack(config, config.embedding or symbols) if config.bidirectional else None
-        self.joint = nn.Linear(2 * config.hidden, config.hidden) if config.bidirectional else None
-        self.head = nn.Linear(config.hidden * (3 if config.bidirectional else 1), symbols)
+        self.joint = nn.Linear(2 * config.hidden, joint_units(config)) if config.bidirectional else None
+        self.head = nn.Linear(head_inputs(config), symbols)
 
     def forward(
         self, ids: Tensor, state: NetworkState, masks: Sequence[Masks] | None = None, behind: Behind | None = None
@@ -119,9 +119,8 @@ class CharRNN(nn.Module):
             parts.append(first)
         rest, _ = stack(x[early:], state, masks)
         outputs = torch.cat([rest.new_zeros(1, *rest.shape[1:]), *parts, rest])
-        lanes = torch.arange(x.shape[1], device=x.device)
-        rows = behind.read * x.shape[1] + lanes  # by whole rows the gradient is gathered ten times as fast
-        return outputs.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, -1)
+        rows = behind.read * x.shape[1] + torch.arange(x.shape[1], device=x.device)
+        return F.embedding(rows, outputs.flatten(0, 1))  # of all ways to gather, the one with the fastest gradient
 
     def _inputs(self, ids: Tensor) -> Tensor:
         return self._symbols(ids) if self.vectors is None else self._symbols_and_vectors(ids, self.vectors)

@@ -10,60 +10,21 @@ from its end.
 A lane's numbers do not depend, to the last bit, on how many lanes are read beside it: see `product.py` and `agrees`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.config import ModelConfig
 from charrnn.model.behind import Behind
+from charrnn.model.numpy_cells import CELLS, HALF, Array, State
 from charrnn.model.product import Product
 from charrnn.shapes import has_residual
 
-Array = npt.NDArray[np.float32]
-State = tuple[Array, ...]  # of one layer: (h,) or (h, c), each (B, H)
 NetworkState = list[State]
 _NORM_EPSILON = np.float32(1e-5)  # torch's LayerNorm
 _small = np.errstate(under="ignore")  # gates and logits may be too small for a float, whatever numpy is told to raise
-_HALF, _ONE = np.float32(0.5), np.float32(1)
-
-
-def elman(projected: Array, recurrent: Array, state: State) -> State:
-    """h_t = tanh(W_xh x_t + W_hh h_{t-1} + b)."""
-    return (np.tanh(projected[0] + recurrent[0]),)
-
-
-def lstm(projected: Array, recurrent: Array, state: State) -> State:
-    """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t)."""
-    gates = projected + recurrent
-    np.tanh(gates, out=gates)
-    i, f, o = (gates[:3] + _ONE) * _HALF  # their weights were halved
-    c = f * state[1] + i * gates[3]
-    return o * np.tanh(c), c
-
-
-def gru(projected: Array, recurrent: Array, state: State) -> State:
-    """h_t = z * h_{t-1} + (1 - z) * n, with n = tanh(W_xn x_t + b_xn + r * (W_hn h_{t-1} + b_hn))."""
-    r, z = (np.tanh(projected[:2] + recurrent[:2]) + _ONE) * _HALF  # their weights were halved
-    n = np.tanh(projected[2] + r * recurrent[2])
-    return (n + z * (state[0] - n),)
-
-
-class Cell(NamedTuple):
-    """A recurrence: its equations, the checkpoint's gates in the order it wants them, how many begin as sigmoids."""
-
-    advance: Callable[[Array, Array, State], State]
-    gates: tuple[int, ...]
-    sigmoids: int
-    states: int
-
-
-CELLS = {
-    "rnn": Cell(elman, (0,), 0, 1),
-    "lstm": Cell(lstm, (0, 1, 3, 2), 3, 2),  # i, f, o, g
-    "gru": Cell(gru, (0, 1, 2), 2, 1),
-}
 
 
 class _Layer:
@@ -83,7 +44,7 @@ class _Layer:
         """(G x H, ...) as the checkpoint has it -> (G, H, ...), sigmoids first and halved."""
         cell = CELLS[config.cell]
         gates = rows.reshape(len(cell.gates), config.hidden, *rows.shape[1:])[list(cell.gates)]
-        gates[: cell.sigmoids] *= _HALF
+        gates[: cell.sigmoids] *= HALF
         return np.asarray(gates)
 
     def finish(self, h: Array, inputs: Array) -> Array:
@@ -187,9 +148,9 @@ class NumpyNetwork(Stack):
         super().__init__(config, symbols, weights, "layers", table)
         self.bidirectional = config.bidirectional
         self.backward = Stack(config, symbols, weights, "backward_layers", table) if config.bidirectional else None
-        self._joint = Product(weights["joint.weight"].T[None]) if config.bidirectional else None  # (1, 2 H, H)
+        self._joint = Product(weights["joint.weight"].T[None]) if config.bidirectional else None  # (1, 2 H, M)
         self._joint_bias = weights.get("joint.bias")
-        self._head = Product(weights["head.weight"].T[None])  # (1, H or 3 H, V)
+        self._head = Product(weights["head.weight"].T[None])  # (1, H or 2 H + M, V)
         self._head_bias = weights["head.bias"]
 
     @_small

@@ -240,7 +240,10 @@ def test_a_graph_is_the_network(desks, charrnn, tmp_path, name):
     held = session.get_modelmeta().custom_metadata_map
     model = load(desks / "checkpoints" / name)
     listed = json.loads(held["vocabulary"])
-    assert Vocabulary(**listed | {"symbols": tuple(listed["symbols"])}) == model.vocabulary
+    assert (
+        Vocabulary(**listed | {"symbols": tuple(listed["symbols"]), "labels": tuple(listed["labels"])})
+        == model.vocabulary
+    )
     assert json.loads(held["config"])["hidden"] == 24
     network, ids = model.networks.numpy, np.array([0, 1, 2, 3])
     logits, _ = network.step(ids, network.initial_state(4))

@@ -112,6 +112,7 @@ def test_the_network_of_the_model_is_asked_for_and_its_source_is_named():
     adopt_network(wish, run_config(cell="gru", unit="byte"))
     assert {key: wish.get(key) for key in SHAPE} == {
         "cell": "gru", "layers": 1, "hidden": 4, "embedding": 3, "layer_norm": True, "residual": True, "unit": "byte",
+        "bidirectional": False, "synced": False,
         "vector_size": 0,
     }  # fmt: skip
     assert wish.sources["hidden"] == "flag"

@@ -29,7 +29,7 @@ from charrnn.text.vocabulary import Vocabulary
 
 NO_DIGEST = b"0" * 64
 MARK = b'{"__metadata__":{"charrnn":"{\\"sha256\\":\\"' + NO_DIGEST
-NO_RECORDS = {"end": None, "answer": None, "folds": False, "vectors": False}
+NO_RECORDS = {"end": None, "answer": None, "folds": False, "vectors": False, "gaps": False, "labels": []}
 DEEP = b"[" * 100_000
 TEXTS = {
     "letters": "hello",
