@@ -1,20 +1,21 @@
 """Both directions: what reading the text behind a symbol is worth, and what it costs.
 
-    python benchmarks/both_ways.py [fill changed words beyond step speed] [--text FILE] [--seeds N] [--train FLAGS]
+    python benchmarks/both_ways.py [fill changed beyond step speed] [--text FILE] [--seeds N]
+        [--train FLAGS] [--folder DIR]
 
-    fill      held-out text with a tenth of its characters erased, and with 300 spans of 5: how many are restored by a
+    fill      held-out text with a tenth of its characters erased, and with 300 spans of 5: what share is restored by a
               bidirectional network, a one-directional one with search, a 6-gram with search, the likeliest character
-    changed   one character in a hundred replaced by another: how many of the 100 most surprising ones are such
-    words     parts of speech and names: labels by both directions, by one, and by the commonest label of each word
-    beyond    how many symbols behind its targets a backward stack must be shown
-    step      what a step of training costs, beside one direction
-    speed     seconds to fill a page with 50 gaps, with the start of the program
+    changed   one held-out character in a hundred replaced by another: what share of the 100 most surprising is such
+    beyond    the score given both sides, by how many symbols behind its targets the backward stack is shown
+    step      a step of training, beside one direction: times in turns, and their ratio
+    speed     seconds to fill a page of 2,000 characters with 50 gaps, with the start of the program
 
 Every network is trained here by `charrnn train`, with the same flags; the text's last tenth is held out.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,10 +28,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from charrnn.config import RunConfig
+from charrnn.evaluation import score
 from charrnn.generation.fill import How
 from charrnn.generation.restore import restore
 from charrnn.language_model import LanguageModel, load
+from charrnn.learning.learner import Learner
+from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,16 +82,20 @@ class NGram:
         return lower
 
     def initial_state(self, lanes: int) -> Any:
+        """Nothing was read."""
         return np.zeros((lanes, self.order - 1), dtype=np.int64)
 
     def select(self, state: Any, rows: Any) -> Any:
+        """Some of the lanes."""
         return state[rows]
 
     def features(self, ids: Any, state: Any) -> Any:
+        """What was read last."""
         state = np.concatenate((state[:, 1:], ids[0][:, None]), axis=1)
         return state[None].astype(np.float32), state
 
     def logits(self, features: Any) -> Any:
+        """Every symbol's ln p."""
         contexts = [tuple(row) for row in features.astype(np.int64).tolist()]
         return np.log(np.array([self.probabilities(context) for context in contexts]))
 
@@ -170,10 +180,69 @@ def changed(trained: Trained, seeds: int) -> dict[str, Any]:
     return dict(rows)
 
 
-PARTS: dict[str, Callable[[Trained, int], dict[str, Any]]] = {"fill": fill, "changed": changed}
+def beyond(trained: Trained, seeds: int) -> dict[str, Any]:
+    """Bits per character given both sides, by how much is shown behind."""
+    both, found = trained.model("both-0", "--seed", "0", "--bidirectional"), {}
+    ids = both.own_text().validation
+    for most in (0, 1, 2, 4, 8, 16, 32, 64, 128, 512):
+        score.BEYOND = most  # type: ignore[attr-defined]
+        found[str(most)] = both.score([ids]).bits_per_char
+    return found
+
+
+def step(trained: Trained, seeds: int) -> dict[str, Any]:
+    """Milliseconds of a step one way and both ways, in turns, and how many times as long the second takes."""
+    found, ids = {}, np.random.default_rng(0).integers(60, size=200_000).astype(np.uint8)
+    for hidden, lanes, precision in ((256, 16, "bfloat16"), (512, 16, "bfloat16"), (512, 32, "float32")):
+        ways = [_learner(hidden, lanes, precision, both) for both in (False, True)]
+        windows, times = Lanes(ids, lanes, 64), ([], [])  # type: ignore[var-annotated]
+        for turn in range(40):
+            for learner, kept in zip(ways, times, strict=True):
+                began = time.perf_counter()
+                learner.step(windows.window(turn), turn)[0].item()
+                kept.append(1000 * (time.perf_counter() - began))
+        one, both = (statistics.median(kept[8:]) for kept in times)
+        found[f"{hidden} units, {lanes} sequences, {precision}"] = [one, both, both / one]
+    return found
+
+
+def _learner(hidden: int, lanes: int, precision: str, both: bool) -> Learner:
+    values = {"corpus": ["-"], "layers": 1, "hidden": hidden, "embedding": 64, "dropout": 0.3, "bidirectional": both}
+    values |= {"validation_fraction": 0.1, "batch_size": lanes, "seq_length": 64, "steps": 1000, "learning_rate": 1e-3}
+    values |= {"warmup": 10, "weight_drop": 0.0, "dropout_start": 1.0, "eval_every": 1, "save_every": 1}
+    values |= {"sample_every": 1, "device": "cpu", "precision": precision, "threads": torch.get_num_threads()}
+    return Learner(RunConfig.model_validate(values), 61, gap=60)
+
+
+def speed(trained: Trained, seeds: int) -> dict[str, Any]:
+    """Seconds of whole commands, the least and the median of nine."""
+    found = {}
+    for name, flags in (("both-0", ["--bidirectional"]), ("one-0", [])):
+        model = trained.model(name, "--seed", "0", *flags)
+        text = model.vocabulary.decode(model.own_text().validation[:2000].tolist())
+        written = list(text)
+        for place in np.random.default_rng(0).choice(len(text), 50, replace=False):
+            written[place] = "#"
+        line, times = [sys.executable, "-m", "charrnn", "fill", str(model.path), "-", "--gap", "#"], []
+        for _ in range(9):
+            began = time.perf_counter()
+            subprocess.run(line, input="".join(written).encode(), capture_output=True, check=True)
+            times.append(time.perf_counter() - began)
+        found[name] = [min(times), statistics.median(times)]
+    return found
+
+
+PARTS: dict[str, Callable[[Trained, int], dict[str, Any]]] = {
+    "fill": fill,
+    "changed": changed,
+    "beyond": beyond,
+    "step": step,
+    "speed": speed,
+}
 
 
 def main() -> None:
+    """Measure part by part, print as it goes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=[*PARTS])
     parser.add_argument("--text", type=Path, default=ROOT / "corpora" / "sonnets.txt")
@@ -185,7 +254,9 @@ def main() -> None:
         trained = Trained(asked.folder or Path(folder), asked.text, asked.train.split())
         for name in asked.parts:
             began = time.monotonic()
-            print(json.dumps({name: PARTS[name](trained, asked.seeds), "seconds": time.monotonic() - began}))
+            print(
+                json.dumps({name: PARTS[name](trained, asked.seeds), "seconds": time.monotonic() - began}), flush=True
+            )
 
 
 if __name__ == "__main__":

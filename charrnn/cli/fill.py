@@ -1,12 +1,14 @@
 """`charrnn fill`: write what is missing in a text."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from charrnn.cli.options import Checkpoints, Model, complete_path, plain
+from charrnn.model.cores import POOLS
 
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
@@ -50,6 +52,8 @@ def fill(
     charrnn fill sonnets --file damaged.txt --gap '#' > restored.txt
     echo "Shall I (...) thee" | charrnn fill sonnets --gap-text '(...)' --json
     """
+    # A search multiplies a few rows at a time: more threads would only wait for each other. They read this once.
+    os.environ.update({pool: os.environ.get(pool, "1") for pool in POOLS})
     from charrnn.cli.asked import drawn
     from charrnn.cli.console import ResultStream, print_result, say
     from charrnn.cli.models import open_model

@@ -28,7 +28,7 @@ from charrnn.model.numpy_network import NumpyNetwork, Stack
 from charrnn.text.gaps import ANY, SPACED, UNSPACED, Gapped, runs
 from charrnn.text.vocabulary import Vocabulary
 
-WIDTH, MARGIN = 32, 12.0  # writings that are kept, and by how many nats the worst of them may be worse than the best
+WIDTH, MARGIN = 32, 7.0  # writings that are kept, and by how many nats the worst of them may be worse than the best
 SETTLED = 16  # known symbols behind a gap after which it is settled
 HALF = 0.5
 MOST = 1000  # symbols that a gap of unknown length may have
@@ -117,7 +117,10 @@ class Filling:
 
     def _read(self, kept: Kept, symbols: npt.NDArray[np.int64]) -> Kept:
         """Known symbols, which say which writing is the likelier."""
-        for symbol in symbols.tolist():
+        for place, symbol in enumerate(symbols.tolist()):
+            if len(kept.scores) == 1 and place + 1 < len(symbols):
+                kept = replace(kept, state=self.network.advance(np.array([symbol]), kept.state))
+                continue
             if len(kept.scores) > 1:
                 kept = replace(kept, scores=kept.scores + self._onward(kept, None)[:, symbol]).pruned(
                     self.network, MARGIN

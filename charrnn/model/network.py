@@ -101,8 +101,9 @@ class CharRNN(nn.Module):
         if self.backward_layers is not None and self.joint is not None:
             assert behind is not None
             there = self._from_behind(self.backward_layers, behind, masks[self.config.layers :])
-            x = torch.cat([x, there], dim=-1)
-            x = torch.cat([x, torch.tanh(self.joint(x))], dim=-1)
+            h = torch.cat([x, there], dim=-1)
+            h_weight, m_weight = torch.split(self.head.weight, [h.shape[-1], self.joint.out_features], dim=1)
+            return F.linear(h, h_weight, self.head.bias) + F.linear(torch.tanh(self.joint(h)), m_weight), after
         return self.head(x), after
 
     def _from_behind(self, stack: Stack, behind: Behind, masks: Sequence[Masks]) -> Tensor:

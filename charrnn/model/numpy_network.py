@@ -99,8 +99,8 @@ class Stack:
 
     @_small
     def advance(self, ids: npt.NDArray[np.int64], state: NetworkState) -> NetworkState:
-        """The state after reading one symbol in each lane, ids (B,)."""
-        return self._recur(ids, state)[1]
+        """The state after reading one symbol in each lane, ids (B,); what only the head would need is left out."""
+        return self._recur(ids, state, state_only=True)[1]
 
     @_small
     def features(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
@@ -110,8 +110,10 @@ class Stack:
             found[t], state = self._recur(read, state)
         return found, state
 
-    def _recur(self, ids: npt.NDArray[np.int64], state: NetworkState) -> tuple[Array, NetworkState]:
-        """All layers, one step: ids (B,) -> features (B, H)."""
+    def _recur(
+        self, ids: npt.NDArray[np.int64], state: NetworkState, *, state_only: bool = False
+    ) -> tuple[Array, NetworkState]:
+        """All layers, one step: ids (B,) -> features (B, H), unless the state alone is asked for."""
         after, symbols, read = list[State](), ids, None
         if self.table is not None and ids.max(initial=0) >= self.symbols:
             beyond = ids >= self.symbols
@@ -127,8 +129,9 @@ class Stack:
             if not index and read is not None:
                 projected[:, beyond] = read @ layer.w_ih + layer.b_ih
             end = self._cell.advance(projected, layer.w_hh(before[0]) + layer.b_hh, before)
-            x = layer.finish(end[0], x)
             after.append(end)
+            if not state_only or index + 1 < len(self._layers):
+                x = layer.finish(end[0], x)
         return x, after
 
 
