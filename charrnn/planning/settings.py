@@ -20,6 +20,7 @@ from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
+BOTH_WAYS = 2.2  # times as long as a step one way, at most: benchmarks/both_ways.py
 HEAVY = 50  # weights for each training symbol that are worth a warning
 
 
@@ -92,7 +93,7 @@ def size_for(
         shapes = [[one or own for one, own in zip(asked, size.shape(on_gpu), strict=True)] for size in rows]
         learnt = [wish.get("steps") * lanes * window for lanes, window in shapes]
     else:
-        work = speed() * (wish.get("time") or DEFAULT_SECONDS)
+        work = speed() * (wish.get("time") or DEFAULT_SECONDS) / (BOTH_WAYS if wish.get("bidirectional") else 1)
         learnt = [work / size.work(vocabulary) for size in rows]
     found, size = next((found, size) for found, size in zip(learnt, rows, strict=True) if found >= size.learnt)
     return size, f"{why} and time for {found / symbols:.2g} epochs"

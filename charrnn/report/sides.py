@@ -29,7 +29,7 @@ def units_of(model: LanguageModel, ids: Ids, first: int, last: int) -> Units:
     found = activations(network, ids[:last], end_id)[first:]
     if network.backward is None:
         return found
-    behind = activations(network.backward, ids[first:last][::-1], end_id)[::-1]
+    behind = activations(network.backward, ids[first:last][::-1], end_id)[::-1] if len(found) else found
     return np.concatenate((found, behind), axis=1)
 
 

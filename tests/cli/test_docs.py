@@ -53,6 +53,10 @@ STAND_INS = {
     "reviews.csv": "id,text,label\n" + '1,"good, plot",positive\n2,bad plot,negative\n' * 30,
     "new.csv": "text,label\ngood plot,positive\nbad plot,negative\n",
     "posts.jsonl": '{"id": 1, "body": "It was the best of times"}\n{"id": 2, "body": "it was the worst"}\n' * 30,
+    "damaged.txt": "It was the b#st of t#mes; the qu#ck br##n fox said.\n",
+    "tagged.tsv": "I like red apples\tpron verb adj noun\nwe see the best times\tpron verb det adj noun\n" * 30,
+    "tagged-new.tsv": "we like red times\tpron verb adj noun\n",
+    "sentences.txt": "I like the apples\nwe see red times\n",
     "src/main.py": "def main():\n    print('hello, world')\n" * 30,
 }
 RUNS = {"logs": "access.log", "long": "novel.txt", "novel": "novel.txt", "names": "names.txt", "reviews": "reviews.tsv"}
@@ -142,6 +146,7 @@ def test_every_command_runs_as_it_stands(page, place, door, tmp_path):
 def test_every_program_runs(page, tmp_path):
     for folder in ("corpora", "checkpoints"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
+    prepared(tmp_path)
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for program in blocks(page, "python"):
         if "mlflow" not in program:
