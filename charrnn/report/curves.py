@@ -17,7 +17,7 @@ from charrnn.report.scales import Point, usable
 Against = Literal["step", "symbols", "time"]
 Which = Literal["training", "validation", "learning_rate"]
 CLOCKS = ((3 * 3600.0, 3600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))  # from so many seconds on
-SYMBOLS = {"char": "character", "byte": "byte", "word": "word"}
+SYMBOLS = {"char": "character", "byte": "byte", "word": "word", "label": "label"}
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def horizontal(runs: Iterable[Curves], against: Against) -> tuple[str, float]:
 
 def bits_label(units: set[str]) -> str:
     """What a loss counts: training per symbol, validation always per character."""
-    if units <= {"char"}:
-        return "bits per character"
+    if units <= {"char"} or units <= {"label"}:
+        return f"bits per {SYMBOLS[next(iter(units), 'char')]}"
     symbol = SYMBOLS.get(units.pop(), "symbol") if len(units) == 1 else "symbol"
     return f"bits: training per {symbol}, validation per character"

@@ -83,7 +83,11 @@ def recorded(model: LanguageModel) -> Account:
         parameters=c.parameters,
         bits_per_char=None if nats is None else nats / math.log(2),
         settings=nameless(c.config).model_dump(),
-        curves=curves(events, train_symbols=c.corpus.train_symbols, unit=c.vocabulary.unit) if events else None,
+        curves=curves(
+            events, train_symbols=c.corpus.train_symbols, unit="label" if c.vocabulary.labels else c.vocabulary.unit
+        )
+        if events
+        else None,
         rungs=tuple(rungs(events)),
         notices=notices,
         desk=str(folder / DESK) if (folder / DESK).is_file() else "",

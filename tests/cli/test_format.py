@@ -49,13 +49,30 @@ def cell(kind, a, b, h, c):
 
 def logits(record, tensors, ids):
     """The logits after each of `ids`, from a zero state."""
+    for y in outputs(record, tensors, ids, "layers"):
+        yield (tensors["head.weight"] @ y + tensors["head.bias"]) / record["progress"]["temperature"]
+
+
+def logits_given_both_sides(record, tensors, ids):
+    """The logits of each of `ids` but the first."""
+    before = list(outputs(record, tensors, ids, "layers"))
+    behind = [np.zeros_like(before[0]), *outputs(record, tensors, ids[::-1], "backward_layers")][::-1]
+    for t in range(1, len(ids)):
+        h = np.concatenate((before[t - 1], behind[t + 1]))
+        m = np.tanh(tensors["joint.weight"] @ h + tensors["joint.bias"])
+        y = tensors["head.weight"] @ np.concatenate((h, m)) + tensors["head.bias"]
+        yield y / record["progress"]["temperature"]
+
+
+def outputs(record, tensors, ids, layers):
+    """What the last of these layers gives after each of `ids`, from a zero state."""
     config = record["config"]
     state = [(np.zeros(config["hidden"]), np.zeros(config["hidden"])) for _ in range(config["layers"])]
     for one in ids:
         x = tensors["embedding.weight"][one] if config["embedding"] else np.eye(len(tensors["head.bias"]))[one]
         for layer, (h, c) in enumerate(state):
             w = {
-                name: tensors[f"layers.{layer}.cell.{name}_l0"]
+                name: tensors[f"{layers}.{layer}.cell.{name}_l0"]
                 for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             }
             a, b = w["weight_ih"] @ x + w["bias_ih"], w["weight_hh"] @ h + w["bias_hh"]
@@ -63,11 +80,11 @@ def logits(record, tensors, ids):
             y = h
             if config["layer_norm"]:
                 y = (y - y.mean()) / np.sqrt(((y - y.mean()) ** 2).mean() + 0.00001)
-                y = y * tensors[f"layers.{layer}.norm.weight"] + tensors[f"layers.{layer}.norm.bias"]
+                y = y * tensors[f"{layers}.{layer}.norm.weight"] + tensors[f"{layers}.{layer}.norm.bias"]
             if config["residual"] and (layer > 0 or config["embedding"] == config["hidden"]):
                 y = y + x
             x = y
-        yield (tensors["head.weight"] @ x + tensors["head.bias"]) / record["progress"]["temperature"]
+        yield x
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +98,7 @@ def models(door, tmp_path_factory):
         "lstm": ["--cell", "lstm", "--embedding", "4", "--layers", "2"],
         "gru": ["--cell", "gru", "--embedding", "6", "--unit", "word"],
         "rnn": ["--cell", "rnn", "--embedding", "0", "--layers", "2", "--unit", "byte"],
+        "both": ["--cell", "gru", "--embedding", "6", "--layers", "2", "--bidirectional"],
         "records": ["--embedding", "4", "--no-layer-norm", "--no-residual", "--records", "lines", "--min-count", "12"],
     }
     lines = [(["train", "text.txt", "--name", name, *small, *flags], {}) for name, flags in kinds.items()]
@@ -100,6 +118,16 @@ def test_a_reader_written_from_the_page_finds_the_logits_of_the_package(models, 
     for one, found in zip(ids, logits(record, tensors, ids), strict=True):
         expected, state = ours.networks.numpy.step(np.array([one]), state)
         assert np.abs(found - expected[0]).max() < 1e-4
+
+
+def test_it_finds_those_of_a_network_that_reads_both_ways(models):
+    path = models / "both" / "best.safetensors"
+    record, tensors = read(path)
+    ours = load(path)
+    ids = np.random.default_rng(0).integers(len(ours.vocabulary), size=30)
+    (part,) = ours.scored([ids.astype(np.uint8)])
+    for one, nats, found in zip(ids[1:], part.nats[1:], logits_given_both_sides(record, tensors, ids), strict=True):
+        assert np.log(np.exp(found).sum()) - found[one] == pytest.approx(nats, abs=1e-4)
 
 
 READER = Path(__file__).resolve().parents[1] / "export" / "reader.js"

@@ -85,6 +85,13 @@ def learnt_records(group):
     return found | {f"records {name}": array for name, array in whole(learner, STEPS).items()}
 
 
+def learnt_both_ways(group):
+    """The same for a network that reads both ways: each process is shown its own lanes with their gaps."""
+    learner = Learner(config("gru", 0.5).model_copy(update={"bidirectional": True}), V, group, gap=0)
+    found = {"both losses": steps(learner, 0, STEPS)}
+    return found | {f"both {name}": array for name, array in whole(learner, STEPS).items()}
+
+
 def halfway(group):
     learner = Learner(config("lstm", 0.5), V, group)
     steps(learner, 0, HALF)
@@ -173,7 +180,10 @@ def two(rank, ports):
     taken = halfway(ALONE)
     with joined(rank, 2, rank) as group:
         facts = together(group)
-        arrays = {f"two {name}": array for name, array in (learnt(group) | learnt_records(group)).items()}
+        arrays = {
+            f"two {name}": array
+            for name, array in (learnt(group) | learnt_records(group) | learnt_both_ways(group)).items()
+        }
         facts["scores of two"] = scores(group)
         shared = halfway(group)
         arrays |= {f"one, then two {name}": array for name, array in continued(group, taken).items()}
@@ -187,7 +197,10 @@ def two(rank, ports):
 
     facts["abandoned"] = caught(abandon)
     if rank == 0:
-        arrays |= {f"one {name}": array for name, array in (learnt(ALONE) | learnt_records(ALONE)).items()}
+        arrays |= {
+            f"one {name}": array
+            for name, array in (learnt(ALONE) | learnt_records(ALONE) | learnt_both_ways(ALONE)).items()
+        }
         arrays |= {f"two, then one {name}": array for name, array in continued(ALONE, shared).items()}
         facts["scores of one"] = scores(ALONE)
     return facts, arrays
