@@ -72,12 +72,15 @@ class Filling:
     def __init__(self, network: NumpyNetwork, vocabulary: Vocabulary, how: How) -> None:
         self.network, self.vocabulary, self.how = network, vocabulary, how
         self.blind = None if network.backward is None else self._nothing_behind(network.backward)
-        self.generator = np.random.default_rng(how.seed)
+        self.generator, self.margin = np.random.default_rng(how.seed), MARGIN * max(1.0, how.temperature)
         never = np.zeros(len(vocabulary), dtype=bool)
         never[[*vocabulary.unwritten, *([] if vocabulary.end_id is None else [vocabulary.end_id])]] = True
         spaced = np.array([symbol[:1] == " " for symbol in vocabulary.written])
         word = spaced & np.array([len(symbol) > 1 for symbol in vocabulary.written])
-        self.never = {ANY: never, SPACED: never | ~word, UNSPACED: never | spaced}
+        self.never = {
+            kind: never if other.all() else other
+            for kind, other in ((ANY, never), (SPACED, never | ~word), (UNSPACED, never | spaced))
+        }
 
     def fill(self, text: Gapped) -> list[Filled]:
         """What stands in the gaps of a text, or of a record from the END before it to its own, in order.
@@ -122,9 +125,7 @@ class Filling:
                 kept = replace(kept, state=self.network.advance(np.array([symbol]), kept.state))
                 continue
             if len(kept.scores) > 1:
-                kept = replace(kept, scores=kept.scores + self._onward(kept, None)[:, symbol]).pruned(
-                    self.network, MARGIN
-                )
+                kept = kept.costing(self._onward(kept, None)[:, symbol]).pruned(self.network, self.margin)
             kept = self._advanced(kept, np.full(len(kept.scores), symbol))
         return kept
 
@@ -139,7 +140,7 @@ class Filling:
         rows, symbols = np.divmod(best, scores.shape[1])
         written = np.concatenate((kept.written[rows], symbols[:, None]), axis=1)
         kept = Kept(self.network.select(kept.state, rows), kept.features[rows], flat[best], written)
-        kept = kept.pruned(self.network, MARGIN)
+        kept = kept.pruned(self.network, self.margin)
         return self._advanced(kept, kept.written[:, -1])
 
     def _onward(self, kept: Kept, never: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.float64]:
@@ -229,9 +230,7 @@ class Filling:
                 kept = self._write(kept, there, ANY if number else kind)
                 continue
             symbol = int(known[number - length])
-            kept = replace(kept, scores=kept.scores + self._log(kept, there, None)[:, symbol]).pruned(
-                self.network, MARGIN
-            )
+            kept = kept.costing(self._log(kept, there, None)[:, symbol]).pruned(self.network, self.margin)
             kept = self._advanced(kept, np.full(len(kept.scores), symbol))
         return float(np.logaddexp.reduce(kept.scores))
 

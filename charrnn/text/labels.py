@@ -97,7 +97,7 @@ def synced(kind: str | None, separator: str | None, answer: str | None, field: s
         raise SettingsError("`synced` is for records of text", "`field` reads a table", "leave one of them out")
     if answer is None:
         what = "`synced` needs `target_after`"
-        raise SettingsError(what, "labels stand behind the words", "give what separates them, as in target_after=TAB")
+        raise SettingsError(what, "labels stand behind the words", "give what separates them, as in `target_after=TAB`")
     found = records_of(kind, separator, answer)
     assert found is not None
     return Synced(found.separator, None, answer)

@@ -215,6 +215,11 @@ def test_two_processes_learn_and_score_records_as_one_does(two):
     assert distance(two.arrays[0], "two records ", "one records ") < LEARNT
 
 
+def test_two_processes_learn_both_ways_as_one_does(two):
+    """Each is shown what stands behind its own lanes, with the gaps that one alone would have drawn there."""
+    assert distance(two.arrays[0], "two both ", "one both ") < LEARNT
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_comparison_would_see_another_mask_or_another_lane(two, cell):
     """Negative control: what dropout changes, and what the two halves of the lanes differ in, is far larger."""
