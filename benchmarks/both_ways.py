@@ -89,6 +89,10 @@ class NGram:
         """Some of the lanes."""
         return state[rows]
 
+    def advance(self, ids: Any, state: Any) -> Any:
+        """The symbols read last."""
+        return self.features(ids[None], state)[1]
+
     def features(self, ids: Any, state: Any) -> Any:
         """What was read last."""
         state = np.concatenate((state[:, 1:], ids[0][:, None]), axis=1)
