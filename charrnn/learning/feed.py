@@ -10,7 +10,7 @@ from charrnn.learning.teachers import Expected
 from charrnn.model.behind import Behind, behind
 from charrnn.text.lanes import Window
 
-BEYOND = 4  # symbols behind a window that bring up the backward state: measured, 8, 16 and 32 learn no better
+BEYOND = 2  # symbols behind a window that bring up the backward state: measured, 8, 16 and 32 learn no better
 IGNORED = -100  # a target that is not counted, as cross_entropy has it
 
 

@@ -107,19 +107,10 @@ class CharRNN(nn.Module):
         return self.head(x), after
 
     def _from_behind(self, stack: Stack, behind: Behind, masks: Sequence[Masks]) -> Tensor:
-        """The backward stack's outputs (T, B, H) before each target; zeros where it has read nothing.
-
-        What only brings up its state has no gradient: truncated backpropagation through time, as in the other
-        direction, where the state comes from the window before.
-        """
-        x, early = self._inputs(behind.ids), max(0, len(behind.ids) - len(behind.read))
-        state, parts = self.initial_state(x.shape[1]), list[Tensor]()
-        if early:
-            with torch.no_grad():
-                first, state = stack(x[:early], state, masks)
-            parts.append(first)
-        rest, _ = stack(x[early:], state, masks)
-        outputs = torch.cat([rest.new_zeros(1, *rest.shape[1:]), *parts, rest])
+        """The backward stack's outputs (T, B, H) before each target; zeros where it has read nothing."""
+        x = self._inputs(behind.ids)
+        outputs, _ = stack(x, self.initial_state(x.shape[1]), masks)
+        outputs = torch.cat([outputs.new_zeros(1, *outputs.shape[1:]), outputs])
         rows = behind.read * x.shape[1] + torch.arange(x.shape[1], device=x.device)
         return F.embedding(rows, outputs.flatten(0, 1))  # of all ways to gather, the one with the fastest gradient
 

@@ -107,7 +107,7 @@ def test_no_logit_depends_on_its_own_symbol():
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_are_those_of_finite_differences(cell):
-    """Of everything that is read; what only brings the backward state up is read without a gradient, by design."""
+    """Of everything that is read, in lanes whose texts end at other places."""
     network = network_of(model(cell, hidden=3, embedding=3))
     ids, ends = texts([6, 5])
     inputs, targets, there = window(ids, np.array([1, 7]), ends, 5, 20)
