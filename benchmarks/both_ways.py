@@ -218,11 +218,15 @@ def _learner(hidden: int, lanes: int, precision: str, both: bool) -> Learner:
     return Learner(RunConfig.model_validate(values), 61, gap=60)
 
 
+WAYS: dict[str, list[str]] = {"both": ["--bidirectional"], "one": []}
+
+
 def speed(trained: Trained, seeds: int) -> dict[str, Any]:
     """Seconds of whole commands, the least and the median of nine."""
     found = {}
-    for name, flags in (("both-0", ["--bidirectional"]), ("one-0", [])):
-        model = trained.model(name, "--seed", "0", *flags)
+    asked = [(f"{way}-{units}", units, flags) for way, flags in WAYS.items() for units in (256, 512)]
+    for name, units, flags in asked:
+        model = trained.model(name, "--hidden", str(units), "--steps", "100", *flags)
         text = model.vocabulary.decode(model.own_text().validation[:2000].tolist())
         written = list(text)
         for place in np.random.default_rng(0).choice(len(text), 50, replace=False):
