@@ -14,6 +14,7 @@ from charrnn.evaluation.score import SHORT
 from charrnn.generation.fill import MOST, How
 from charrnn.generation.restore import Restored, restore
 from charrnn.scoring_model import Content, ScoringModel
+from charrnn.text.characters import as_text
 from charrnn.text.labels import unlabelled
 from charrnn.text.marks import END
 from charrnn.text.vocabulary import Ids
@@ -42,8 +43,7 @@ class FillingModel(ScoringModel):
         """
         if self.vocabulary.labels:
             self.check_one_way("fill gaps")
-        given = checked("text", text)
-        given = given if isinstance(given, str) else given.decode()
+        given = as_text(checked("text", text), "the text")
         how = How(not_negative("temperature", temperature), whole("seed", seed, 0), whole("top", top, 1))
         how = replace(how, most=whole("most", most, 1, MOST))
         self.given(self.vectors)
@@ -56,8 +56,12 @@ class FillingModel(ScoringModel):
         Raises:
             SettingsError: it was trained without labels.
         """
-        given = words if isinstance(words, (str, bytes)) else " ".join(map(_text, texts("words", words)))
-        (found,) = self.labels([given])
+        if not isinstance(words, (str, bytes)):
+            each = [_text(word) for word in texts("words", words)]
+            if odd := [word for word in each if len(word.split()) != 1]:
+                raise SettingsError(f"`words` cannot hold {odd[0]!r}", "a word has no blanks", "give each by itself")
+            words = " ".join(each)
+        (found,) = self.labels([words])
         return found.said
 
     def labels(self, sentences: Iterable[Content], *, unknown: str = "skip") -> Iterator[Labelled]:
@@ -69,7 +73,8 @@ class FillingModel(ScoringModel):
             if unknown == "error":
                 self.vocabulary.encode(words, name="the prompt")  # for the places that it names
             ids = self.vocabulary.encode(END + unlabelled(words) + END, unknown=unknown)
-            yield from labelled(self.network(light=True), self.vocabulary, ids) if len(ids) > 2 else _WORDLESS
+            found = labelled(self.network(light=True), self.vocabulary, ids) if len(ids) > 2 else iter(_WORDLESS)
+            yield next(found)._replace(words=words.split())  # also what the model does not know of them
 
     def labelled(self, pieces: Iterable[Content | Ids]) -> Iterator[Labelled]:
         """The words of a text that stands there with its labels, and what the model says of them."""

@@ -105,7 +105,8 @@ class Filling:
                 last = min(at + SETTLED, len(text))
                 kept, at = self._read(kept, ids[at:last]), last
                 kept, settled = self._settle(kept, gaps[open_from:number])
-                found, open_from = found + settled, number
+                found += settled
+                open_from = number
                 continue
             else:
                 kept, at = self._read(kept, ids[at:nearest]), nearest

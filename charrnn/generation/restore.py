@@ -60,8 +60,20 @@ def restore(
             spaced = part.kinds[first] == SPACED
             likeliest = [_told(vocabulary, choice, spaced) for choice in found.likeliest]
             gaps.append(Gap(places[len(written)], *_told(vocabulary, found.chosen, spaced), likeliest))
-            written += [gaps[-1].text, *repeat("", last - first - 1)]
+            written += _shares(vocabulary, found.chosen.ids, part.part(first, last))
     return Restored(filled(given, written), gaps)
+
+
+def _shares(vocabulary: Vocabulary, ids: tuple[int, ...], gap: Gapped) -> Iterator[str]:
+    """What stands for each mark of a gap: of words one each, or as many as are left; of all else the first has all."""
+    if vocabulary.unit != "word":
+        yield from (vocabulary.decode(ids), *repeat("", len(gap) - 1))
+        return
+    left = len(ids) - len(gap)
+    for free, kind in zip(gap.free.tolist(), gap.kinds.tolist(), strict=True):
+        size, left = (1 + left, 0) if free else (1, left)
+        yield _told(vocabulary, Choice(ids[:size], 1.0), kind == SPACED).text
+        ids = ids[size:]
 
 
 def _parts(text: str, vocabulary: Vocabulary) -> Iterator[Gapped]:

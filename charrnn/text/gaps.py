@@ -69,7 +69,8 @@ def marked(text: str, gap: str, gap_text: str | None) -> str:
     if gap_text == "":
         raise SettingsError("`gap_text` cannot be empty", "", "give what stands for a gap, as in [...]")
     if not (CONTROLS - {"\0"}).isdisjoint(text):
-        raise DataError("the text holds characters from U+FDD0 to U+FDD3", "they are not characters of any text", "")
+        what = "the text holds characters from U+FDD0 to U+FDD4"
+        raise DataError(what, "they are not characters of any text", "remove them")
     text = text if gap_text is None else text.replace(gap_text, FREE)
     return text.replace(gap, GAP)
 

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from charrnn.errors import SettingsError
 from charrnn.language_model import load
 
 NET = ["--records", "lines", "--target-after", "TAB", "--synced", "--hidden", "32", "--embedding", "12", "-q"]
@@ -130,6 +131,10 @@ def test_yesterday_harry_potter_met_hermione_granger(place, charrnn):
     model = load(place / "checkpoints" / "names")
     assert model.label(["Yesterday,", "Harry", "Potter", "met", "Hermione"]) == ["O", "B-PER", "I-PER", "O", "B-PER"]
     assert model.label("") == []
+    (found,) = model.labels(["Yesterday, Ärger met Hermione"])
+    assert (found.words, len(found.said)) == (["Yesterday,", "Ärger", "met", "Hermione"], 4)
+    with pytest.raises(SettingsError, match="no blanks"):
+        model.label(["Harry Potter", "met"])
 
 
 def test_prompts_are_answered_with_a_label_for_each_word(place, charrnn):

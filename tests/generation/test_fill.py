@@ -1,5 +1,6 @@
 """Gaps, filled: the search against all writings tried one by one, and the text around them as it was."""
 
+import re
 from itertools import pairwise, product
 
 import numpy as np
@@ -187,6 +188,18 @@ def test_words_bring_the_space_before_them(text):
     assert found.text == before + gap.text + after
     assert not gap.text.startswith(" ")
     assert gap.text in ({"blue", "sky"} if before.endswith(" ") else {".", "blue", "sky", "the"})
+
+
+@pytest.mark.parametrize("text", ["the _ _.", "the * _", "_ * _ the", "the _* sky", "_ _ _"])
+def test_words_in_a_row_stand_where_their_marks_stood(text):
+    """Each with the space before its mark, once; what is told of a gap of several is what stands there."""
+    network = network_of(WORDS, bidirectional=False)
+    found = restore(network, WORDS, text, lambda each: [each], How(most=3), gap_text="*")
+    before, after = re.split(r"[_*](?:.*[_*])?", text)
+    assert found.text.startswith(before)
+    assert found.text.endswith(after)
+    assert "  " not in found.text
+    assert found.text == before + "".join(gap.text for gap in found.gaps) + after
 
 
 @pytest.mark.parametrize(
