@@ -10,11 +10,12 @@ from shutil import which
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("captions", "questions", "speech", "video", "series")]
+PARTS = ("digits", "captions", "questions", "speech", "video", "series")
 NEEDED = {"digits": find_spec("sklearn"), "speech": which("espeak-ng")}
 
 
-@pytest.mark.parametrize("part", ["digits", *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
 def test_an_example_of_the_lectures_is_learnt(tmp_path, part):
     if NEEDED.get(part, True) is None:
         pytest.skip("needs scikit-learn" if part == "digits" else "needs espeak-ng")

@@ -35,11 +35,11 @@ def place(once, charrnn):
         (folder / "verses.txt").write_text(VERSES * 12)
         (folder / "sentences.txt").write_text("".join(sentences(300, 0)))
         runs = {
-            "both": ["verses.txt", "--bidirectional", "--steps", "150"],
-            "one": ["verses.txt", "--steps", "150"],
-            "lines": ["sentences.txt", "--bidirectional", "--records", "lines", "--steps", "120"],
-            "words": ["sentences.txt", "--unit", "word", "--steps", "120"],
-            "words-both": ["sentences.txt", "--unit", "word", "--bidirectional", "--steps", "120"],
+            "both": ["verses.txt", "--bidirectional", "--steps", "100"],
+            "one": ["verses.txt", "--steps", "100"],
+            "lines": ["sentences.txt", "--bidirectional", "--records", "lines", "--steps", "60"],
+            "words": ["sentences.txt", "--unit", "word", "--steps", "80"],
+            "words-both": ["sentences.txt", "--unit", "word", "--bidirectional", "--steps", "80"],
         }
         for name, line in runs.items():
             done = charrnn("train", *line, *NET, "--name", name, cwd=folder)
@@ -141,6 +141,7 @@ def test_what_has_no_meaning_is_refused_in_one_line(place, charrnn, line):
     assert "bug" not in said
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_as_if_nothing_had_happened(tmp_path, corpus, charrnn):
     """Weights bit for bit, whatever the backward stack was not shown."""
     line = [corpus.name, "--bidirectional", *NET[:-1], "--steps", "60", "--save-every", "10", "--dropout", "0.3"]

@@ -11,7 +11,7 @@ from charrnn.language_model import load
 NET = ["--records", "lines", "--target-after", "TAB", "--synced", "--hidden", "32", "--embedding", "12", "-q"]
 NET += ["--batch-size", "16", "--seq-length", "64", "--precision", "float32", "--threads", "1", "--dropout", "0.1"]
 NET += ["--learning-rate", "0.01"]
-STEPS = {"speech": 220, "names": 260}
+STEPS = {"speech": 120, "names": 140}
 NOUNS = ["dog", "cat", "bird", "tree", "stone", "river", "king", "child", "garden"]
 VERBS = ["see", "like", "find", "take", "follow", "hear"]
 FIRST, THEN = "bcdfghjklmnpqrstvwxyz", "aeiouy"

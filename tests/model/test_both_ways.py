@@ -8,28 +8,19 @@ from torch.nn import functional as F
 from charrnn.config import ModelConfig
 from charrnn.model.behind import Behind, behind
 from charrnn.model.cells import CELLS
-from charrnn.model.network import CharRNN, Masks
+from charrnn.model.network import Masks
 from charrnn.model.numpy_network import NumpyNetwork
 from charrnn.model.torch_reader import TorchReader
 from charrnn.shapes import parameter_shapes
+from tests.model.test_network import V, network_of
 
 torch.set_num_threads(1)  # such small tensors are only slowed down by more
-V, H = 7, 6
+H = 6
 
 
 def model(cell="lstm", **changes):
     given = {"cell": cell, "layers": 2, "hidden": H, "embedding": 5, "dropout": 0.0, "bidirectional": True}
     return ModelConfig(**given | changes)
-
-
-def network_of(config, seed=0):
-    """A network in float64 with random biases."""
-    torch.manual_seed(seed)
-    network = CharRNN(config, V).double()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    return network
 
 
 def texts(lengths, seed=1):
