@@ -9,6 +9,7 @@ import numpy as np
 from charrnn.arguments import UNKNOWN, not_negative, one_of, texts, whole
 from charrnn.arguments import text as checked
 from charrnn.errors import SettingsError
+from charrnn.evaluation.blocks import blocks
 from charrnn.evaluation.labelling import Labelled, labelled
 from charrnn.evaluation.score import SHORT
 from charrnn.generation.fill import MOST, How
@@ -18,6 +19,8 @@ from charrnn.text.characters import as_text
 from charrnn.text.labels import unlabelled
 from charrnn.text.marks import END
 from charrnn.text.vocabulary import Ids
+
+HELD = 1 << 24  # probabilities of labels, of a long text
 
 
 class FillingModel(ScoringModel):
@@ -77,11 +80,16 @@ class FillingModel(ScoringModel):
             yield next(found)._replace(words=words.split())  # also what the model does not know of them
 
     def labelled(self, pieces: Iterable[Content | Ids]) -> Iterator[Labelled]:
-        """The words of a text that stands there with its labels, and what the model says of them."""
+        """The words of a text that stands there with its labels, and what the model says of them.
+
+        Memory does not grow with it.
+        """
         self._labels()
-        coming = self.vocabulary.stream(self._pieces(pieces), "skip")
-        ids = np.concatenate([np.zeros(0, dtype=self.vocabulary.dtype), *coming])
-        yield from labelled(self.network(light=len(ids) <= SHORT), self.vocabulary, ids)
+        v, size = self.vocabulary, max(SHORT, HELD // len(self.vocabulary.labels))
+        coming = blocks(v.stream(self._pieces(pieces), "skip"), size + 1, size, v.end_id)
+        for number, block in enumerate(coming):  # the first begins with the END before its records
+            ids = np.concatenate((v.encode(END), block)) if number else block
+            yield from labelled(self.network(light=len(ids) <= SHORT), v, ids)
 
     def _labels(self) -> None:
         if not self.vocabulary.labels:

@@ -151,6 +151,19 @@ def test_prompts_are_answered_with_a_label_for_each_word(place, charrnn):
     assert all(0 < share <= 1 for each in found for share in each["probabilities"])
 
 
+def test_a_long_text_is_labelled_in_blocks_as_it_is_at_once(place, monkeypatch):
+    model = load(place / "checkpoints" / "speech")
+    text = (place / "speech.tsv").read_text()
+    whole = list(model.labelled(model._read(text, "the text")))
+    monkeypatch.setattr("charrnn.filling_model.SHORT", 100)
+    monkeypatch.setattr("charrnn.filling_model.HELD", 100)
+    parts = list(model.labelled(model._read(text, "the text")))
+    assert [(each.words, each.labels, each.said) for each in parts] == [
+        (each.words, each.labels, each.said) for each in whole
+    ]
+    assert len(whole) == text.count("\n")
+
+
 def test_sentences_tables_and_the_report(place, charrnn):
     table = charrnn("evaluate", "speech", "speech-new.tsv", cwd=place).stdout.decode()
     assert "taken for" in table
