@@ -166,7 +166,7 @@ def test_everything_else_stays_as_it_was(vocabulary, both):
 
 
 def test_records_are_filled_one_by_one():
-    """A gap of one line is what it is where that line stands alone."""
+    """A gap of one line is what it is where that line stands alone, from the END before it to its own."""
     network = network_of(LINES, bidirectional=True)
 
     def read(text):
@@ -177,6 +177,8 @@ def test_records_are_filled_one_by_one():
     assert both.text == "".join(each.text for each in alone)
     assert [gap.probability for gap in both.gaps] == [gap.probability for each in alone for gap in each.gaps]
     assert "\n" not in both.gaps[0].text + both.gaps[1].text
+    (own,) = Filling(network, LINES, How()).fill(gapped(f"{END}ab{GAP}c{END}", LINES))
+    assert own.chosen.probability == both.gaps[0].probability
 
 
 @pytest.mark.parametrize("text", ["the _.", "the _", "_ sky", "the_", "the sky_"])

@@ -10,6 +10,7 @@ from charrnn.planning.transfer import SHAPE, adapted_weights, adopt_network
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import CorpusFacts, Progress
 from charrnn.shapes import parameter_shapes
+from charrnn.text.marks import END, FIRST_LABEL, GAP
 from charrnn.text.vocabulary import Vocabulary
 
 FRESH = -1.0
@@ -132,3 +133,28 @@ def test_another_network_than_the_models_is_refused_by_its_name(key, value):
     with pytest.raises(SettingsError, match=f"`{key}=") as caught:
         adopt_network(wish, run_config())
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("embedding", [3, 0])
+def test_labels_are_carried_over_by_what_they_say_and_both_stacks_keep_their_columns(embedding):
+    """The number of a label means nothing; of a one-hot network each direction has a matrix with a column a symbol."""
+    config = run_config(embedding=embedding, bidirectional=True, synced=True)
+    old, new = (tagging(labels) for labels in (("noun", "verb"), ("adj", "noun", "verb")))
+    chance = np.random.default_rng(0)
+    weights = {k: chance.normal(size=s).astype(np.float32) for k, s in parameter_shapes(config, len(old)).items()}
+    facts = CorpusFacts(fingerprint="f" * 64, train_symbols=90, validation_symbols=10)
+    source = Checkpoint(config=config, vocabulary=old, corpus=facts, progress=Progress(), weights=weights)
+    found, _ = adapted_weights(source, new, fresh_weights(source, new))
+    ways = ("layers", "backward_layers")
+    names = ["head.weight", *([] if embedding else [f"{way}.0.cell.weight_ih_l0" for way in ways])]
+    for name in names:
+        before, after = by_symbol(name, weights[name]), by_symbol(name, found[name])
+        np.testing.assert_array_equal(after[-2:], before[-2:])  # noun and verb
+        assert (after[-3] == FRESH).all()  # adj
+        np.testing.assert_array_equal(after[: len(new) - 3], before[: len(old) - 2])
+
+
+def tagging(labels):
+    """A vocabulary of three letters and these labels."""
+    symbols = (END, "a", "b", "c", GAP, *(chr(FIRST_LABEL + number) for number in range(len(labels))))
+    return Vocabulary("char", symbols, "\n", gaps=True, labels=labels)
