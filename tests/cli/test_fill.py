@@ -6,9 +6,11 @@ import subprocess
 import sys
 from random import Random
 
+import numpy as np
 import pytest
 
 from charrnn.language_model import load
+from charrnn.report.sides import read_passage, units_of
 from charrnn.runs.checkpoint import read_checkpoint
 from tests.conftest import VERSES
 
@@ -174,3 +176,20 @@ def test_the_report_shows_both_sides_and_the_left_one(place, charrnn):
     for words in ("Surprise, given both sides", "Surprise, given the left side", "read the text from its end"):
         assert words in page
     assert "Novelty" not in page
+
+
+def test_what_the_report_says_of_both_sides_and_of_the_left_one(place):
+    """From the left a symbol costs the same whatever stands behind it; a backward unit has read what stands there."""
+    model = load(place / "checkpoints" / "both")
+    ids = model.ids(VERSES)[:120]
+    other = ids.copy()
+    other[60:] = other[60:][::-1]
+    for left in (True, False):
+        one, two = ([each.nats for each in read_passage(model, of, 20, 60, 3, left=left)] for of in (ids, other))
+        assert (one == pytest.approx(two, abs=1e-5)) is left
+    found, hidden = units_of(model, ids, 20, 60), model.checkpoint.config.hidden
+    stack = model.networks.numpy.backward
+    state = stack.initial_state(1)
+    for t in range(59, 19, -1):
+        state = stack.advance(np.array([int(ids[t])]), state)
+        np.testing.assert_allclose(found[t - 20, hidden:], np.tanh(state[0][1][0]), atol=1e-6)
