@@ -84,5 +84,8 @@ def read(model: "LanguageModel", text: str | None, file: str | None, encoding: s
     if text is not None and file is not None:
         raise SettingsError("TEXT and --file cannot be used together", "", "give one of them")
     if text is not None and text != STDIN:
+        if encoding is not None:
+            what, why = "--encoding is for a file, or stdin", "the text stands on the command line"
+            raise SettingsError(what, why, "leave it out")
         return text
     return prompt_of(source_for(model, [file or STDIN], encoding=encoding)).decode()

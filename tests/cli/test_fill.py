@@ -132,6 +132,7 @@ def test_scores_given_both_sides_have_names_of_their_own(place, charrnn):
         ["train", "verses.txt", "--bidirectional", "--unit", "byte", "--steps", "1"],
         ["train", "verses.txt", "--init-from", "both", "--one-direction", "--steps", "1"],
         ["fill", "both", "a_", "--gap", "ab"], ["fill", "both", "a_", "--file", "verses.txt"],
+        ["fill", "both", "a_", "--encoding", "latin-1"],
         ["fill", "both", "a_", "-t", "-1"], ["fill", "both", "a_", "--gap-text", ""],
     ],
 )  # fmt: skip
