@@ -13,8 +13,6 @@ from charrnn.model.cores import POOLS
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
 
-MOST = 1000  # symbols of a gap of unknown length
-
 
 def fill(
     model: Model = None,
@@ -33,7 +31,7 @@ def fill(
         str | None,
         plain("Gaps", "--gap-text", "What stands for a gap of unknown length, as in '(...)'.", metavar="TEXT"),
     ] = None,
-    most: Annotated[int, plain("Gaps", "--most", "Symbols that such a gap may have.", min=1, max=MOST)] = 20,
+    most: Annotated[int, plain("Gaps", "--most", "Symbols that such a gap may have.", min=1)] = 20,
     temperature: Annotated[
         float, plain("Sampling", "--temp", "0 writes the likeliest; above, one is drawn.", "--temperature", "-t")
     ] = 0.0,

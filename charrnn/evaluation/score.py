@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from charrnn.errors import DataError
 from charrnn.evaluation.blocks import blocks
-from charrnn.evaluation.segments import BEYOND, RUN_UP, Segment, segmented
-from charrnn.model.behind import Behind, behind
+from charrnn.evaluation.segments import RUN_UP, Segment, segmented
+from charrnn.model.behind import BEYOND, Behind, behind
 from charrnn.text.layout import Independent
 from charrnn.text.marks import Labels
 from charrnn.text.vocabulary import Ids, Vocabulary

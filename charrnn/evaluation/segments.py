@@ -15,7 +15,6 @@ import numpy as np
 from charrnn.text.layout import Ids, Independent, Layout
 
 RUN_UP = 512
-BEYOND = 128  # symbols behind its targets that a network that reads both ways is shown
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from charrnn.generation.choose import softmax
 from charrnn.generation.kept import Array, Kept
-from charrnn.model.behind import Behind, behind
+from charrnn.model.behind import BEYOND, Behind, behind
 from charrnn.model.numpy_network import NumpyNetwork, Stack
 from charrnn.text.gaps import ANY, SPACED, UNSPACED, Gapped, runs
 from charrnn.text.vocabulary import Vocabulary
@@ -35,7 +35,6 @@ MOST = 1000  # symbols that a gap of unknown length may have
 NOTHING = 32  # gaps in a row
 FOLLOWING = 24  # symbols that say how long a gap of unknown length is
 RUN_UP = 256  # symbols that are read before a gap
-BEYOND = 128  # symbols that are read behind it
 _LANE, _LANES = 256, 64  # symbols, and lanes at a time, of the backward stack
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Places = npt.NDArray[np.int64]
+BEYOND = 128  # symbols behind its targets that a backward stack is shown where a text is scored or filled
 
 
 class Behind(NamedTuple):

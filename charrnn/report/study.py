@@ -22,10 +22,10 @@ from charrnn.evaluation.gradients import reach
 from charrnn.evaluation.held_out import watched
 from charrnn.evaluation.novelty import novelty
 from charrnn.evaluation.score import charged
-from charrnn.evaluation.segments import BEYOND
 from charrnn.generation.generate import generate
 from charrnn.generation.sample import Request, Sampling
 from charrnn.language_model import LanguageModel
+from charrnn.model.behind import BEYOND
 from charrnn.report.contents import Account, Answer, Baseline, Cells, Copying, Rung, Symbol, Unit
 from charrnn.report.curves import SYMBOLS, curves, number
 from charrnn.report.sides import labels_of, meanings_of, read_passage, units_of
