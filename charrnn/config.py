@@ -119,6 +119,8 @@ class OptimisationConfig(BaseModel):
     warmup: Annotated[int, Field(ge=0)]
     weight_drop: Share  # of the recurrent weights
     dropout_start: Annotated[float, Field(ge=0, le=1)]  # share of both that is in force at the first step
+    raise_dropout: bool = False  # both, where the held-out score rises
+    raised: list[Positive] = []  # steps at which they were
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.05
     clip: Finite = 1.0
     ema: Share = 0.998

@@ -101,6 +101,7 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
         ("fingerprint", corpus.fingerprint),
         ("trained", f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s"),
         *[("", f"made longer at step {leg:,}") for leg in config.legs],
+        *[("", f"dropout and weight-drop raised at step {step:,}") for step in config.raised],
         *[("", f"also from {model}, weight {config.distill_weight:g}") for model in config.distill_from],
         ("validation", score),
         ("made with", ", ".join(f"{key} {value}" for key, value in (checkpoint.made_with or {}).items())),

@@ -67,6 +67,7 @@ def train(
     dropout: o.Dropout = None,
     weight_drop: o.WeightDrop = None,
     dropout_start: o.DropoutStart = None,
+    raise_dropout: o.RaiseDropout = None,
     learning_rate: o.LearningRate = None,
     warmup: o.Warmup = None,
     weight_decay: o.WeightDecay = None,

@@ -136,6 +136,14 @@ DropoutStart = Annotated[
     float | None,
     optimisation("--dropout-start", "Share of both at the first step; it grows to all of it.", default="auto"),
 ]
+RaiseDropout = Annotated[
+    bool | None,
+    optimisation(
+        "--raise-dropout/--no-raise-dropout",
+        "Raise both where the validation score rises.",
+        default="unless one of them is given",
+    ),
+]
 WeightDecay = Annotated[float | None, optimisation("--weight-decay", "On weight matrices only.", default="0.05")]
 LearningRate = Annotated[
     float | None, optimisation("--learning-rate", "Peak of the warm-up and cosine schedule.", default="auto")

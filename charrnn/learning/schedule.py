@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 FINAL_SHARE = 0.005  # of the peak, reached at the last step
+RAISE = 1 / 3
 
 
 def learning_rate(step: int, *, peak: float, warmup: int, steps: int, legs: Sequence[int] = ()) -> float:
@@ -21,10 +22,11 @@ def learning_rate(step: int, *, peak: float, warmup: int, steps: int, legs: Sequ
     return peak * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def dropout_share(step: int, *, start: float, steps: int) -> float:
-    """How much of dropout is in force: from `start` at the first step straight to 1 at the last of `steps`.
+def dropped(rate: float, step: int, *, start: float, steps: int, raised: Sequence[int] = ()) -> float:
+    """The share that is dropped: from `start` times `rate` at the first step straight to `rate` at the last of `steps`.
 
     What is learnt early is common to all text and cannot be learnt by heart; what is learnt late can (Morerio
-    et al. 2017, curriculum dropout).
+    et al. 2017, curriculum dropout). From each of the steps `raised` on a third of what was kept is dropped as well.
     """
-    return start + (1 - start) * min(1.0, step / max(1, steps - 1))
+    grown = rate * (start + (1 - start) * min(1.0, step / max(1, steps - 1)))
+    return 1 - (1 - grown) * (1 - RAISE) ** sum(step >= at for at in raised)

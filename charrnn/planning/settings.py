@@ -162,6 +162,8 @@ def choose_settings(
         drop, start, because = 0.0, 1.0, "only `dropout` was asked for"
     chosen.choose(wish, "weight_drop", drop, because)
     chosen.choose(wish, "dropout_start", start, because)
+    free = wish.get("dropout") is None and wish.get("weight_drop") is None
+    chosen.values["raise_dropout"] = free if wish.get("raise_dropout") is None else wish.get("raise_dropout")
     lanes, window = size.shape(on_gpu)
     even = math.ceil(lanes / processes) * processes
     lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)

@@ -25,6 +25,7 @@ from charrnn.runs.progress import Progress
 from charrnn.text.batches import RecordBatches, windows_of
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
+from charrnn.training import overfitting
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
 from charrnn.training.pace import Pace
@@ -191,7 +192,7 @@ class Loop:
         `again` is the last chance of the last evaluation, whose model must be written now.
         """
         p, began = self.progress, time.monotonic()
-        before, best = (p.evaluated_step, p.best_nats, p.best_step, p.stale), True
+        before, best, last = (p.evaluated_step, p.best_nats, p.best_step, p.stale), True, p.validation_nats
         if len(self.corpus.validation) > 1:  # without a validation part the latest model is the one to share
             poll = self.interruption.check if self.group.size == 1 else lambda: None  # all leave together, or none
             nats, temperature = validate(self.learner.average, self.corpus, self.group, poll)
@@ -204,6 +205,9 @@ class Loop:
             p.evaluated_step, p.best_nats, p.best_step, p.stale = before
         if self.pace.cost:
             self.pace.cost = replace(self.pace.cost, evaluation=time.monotonic() - began)
+        if overfitting.noticed(self.config, p, last, len(self.corpus.validation)):
+            self.use(overfitting.raised(self.config, p.step))
+            self.emit(Notice(p.step, overfitting.told(self.config, p)))
         if self.config.patience is not None and p.stale >= self.config.patience and p.step < self.config.steps:
             self.pace.deadline = None  # whatever is left of it
             self.use(self.config.model_copy(update={"steps": p.step}))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from charrnn.config import RunConfig
 from charrnn.learning.dropout import UNITS, WEIGHTS, dropout_mask
 from charrnn.learning.learner import Learner
-from charrnn.learning.schedule import dropout_share
+from charrnn.learning.schedule import RAISE, dropped
 from charrnn.text.lanes import Window
 
 SIGMAS = 6
@@ -192,9 +192,21 @@ def test_without_dropout_there_are_no_masks():
 @given(start=st.floats(0, 1), steps=st.integers(1, 10**6), data=st.data())
 def test_share_goes_straight_from_its_start_to_all_and_stays_there(start, steps, data):
     step = data.draw(st.integers(0, 2 * steps))
-    share = dropout_share(step, start=start, steps=steps)
+    share = dropped(1.0, step, start=start, steps=steps)
     assert start - 1e-12 <= share <= 1
-    assert dropout_share(0, start=start, steps=steps) == start
+    assert dropped(1.0, 0, start=start, steps=steps) == pytest.approx(start, abs=1e-12)
     if steps > 1:
-        assert dropout_share(steps - 1, start=start, steps=steps) == pytest.approx(1, abs=1e-12)
+        assert dropped(1.0, steps - 1, start=start, steps=steps) == pytest.approx(1, abs=1e-12)
         assert share == pytest.approx(start + (1 - start) * min(step, steps - 1) / (steps - 1), abs=1e-12)
+
+
+@given(rate=st.floats(0, 0.99), start=st.floats(0, 1), steps=st.integers(1, 1000), step=st.integers(0, 1000))
+def test_a_raise_drops_a_third_of_what_was_kept_from_its_step_on(rate, start, steps, step):
+    when = {"start": start, "steps": steps}
+    without = dropped(rate, step, **when)
+    assert dropped(rate, step, **when, raised=[step + 1]) == without
+    assert 1 - dropped(rate, step, **when, raised=[step]) == pytest.approx((1 - without) * (1 - RAISE))
+    assert 1 - dropped(rate, step, **when, raised=[1, step]) == pytest.approx(
+        (1 - without) * (1 - RAISE) ** (1 + (step >= 1))
+    )
+    assert dropped(rate, step, **when, raised=[step]) < 1

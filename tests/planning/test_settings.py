@@ -184,6 +184,7 @@ def test_a_precision_that_was_asked_for_is_not_measured(monkeypatch):
 def test_the_faster_precision_also_says_how_large_a_network_there_is_time_for(monkeypatch):
     """The slower one has time for less; what was asked for counts alone."""
     monkeypatch.setattr(room, "precisions", lambda device, cell: ["float32", "bfloat16"])
+    monkeypatch.setattr(room, "check_precision", lambda *_: None)  # this machine may have none but float32
     speeds = {"float32": 9e11, "bfloat16": 2e11}
     wish = Wish()
     wish.add({"corpus": ["poem.txt"], "time": 95.0}, "flag")
@@ -210,6 +211,7 @@ def test_what_was_asked_for_wins_and_changes_nothing_else(key, value):
     assert found.values[key] == value
     assert key not in found.reasons
     rest = {other for other in found.values.keys() | without.values.keys() if other != key}
+    rest -= {"raise_dropout"} if key in ("dropout", "weight_drop") else set()  # what was given is kept
     assert {other: found.values[other] for other in rest} == {other: without.values[other] for other in rest}
 
 
