@@ -10,7 +10,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 BEGIN, END = "<!-- table: python tests/settings_table.py writes it -->\n", "<!-- end of table -->\n"
 HEADINGS = (
     *("training set, symbols", "learnt from, symbols", "hidden", "embedding", "batch size", "sequence length"),
-    *("dropout", "weight-drop", "dropout-start", "learning rate", "epochs"),
+    *("learning rate", "epochs"),
 )
 
 

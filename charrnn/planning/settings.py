@@ -1,8 +1,8 @@
 """A wish, a text and a device -> a RunConfig: what nobody asked for is chosen here, and every choice says why.
 
 One table, from the symbols of a text, and how many of them a run can learn from, to the network and how often the text
-may be read; one rule each for the device, the precision and the lanes. Where the table depends on how fast the machine
-is, that is measured: no network is chosen that there is no time for. Seconds become steps in `plan.py`.
+may be read; one rule each for the device, the precision, the lanes and what is dropped. Where that depends on how fast
+the machine is, it is measured: no network is chosen that there is no time for. Seconds become steps in `plan.py`.
 """
 
 import math
@@ -13,15 +13,18 @@ from typing import Any
 
 import torch
 
-from charrnn.config import RunConfig, Wish
+from charrnn.config import LENGTHS, ModelConfig, RunConfig, Wish
 from charrnn.model.cores import usable_cores
 from charrnn.model.machine import Machine, Speeds, check_precision, precisions, training_speeds, usable_device
+from charrnn.planning.dropping import Dropping, dropping
+from charrnn.shapes import parameter_shapes
 from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
-BOTH_WAYS = 2.2  # times as long as a step one way, at most: benchmarks/both_ways.py
 HEAVY = 50  # weights for each training symbol that are worth a warning
+BY_HEART = 2_000  # symbols: so short a text is learnt by heart, on purpose
+NETWORK = frozenset(ModelConfig.model_fields)
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,6 @@ class Size:
     embedding: int
     lanes: int  # on a CPU
     window: int  # on a CPU
-    dropout: float
-    weight_drop: float
-    dropout_start: float
     learning_rate: float
     epochs: float  # more epochs than this only memorise the text
 
@@ -47,32 +47,47 @@ class Size:
         """Lanes and steps of a window."""
         return (64, 128) if on_gpu else (self.lanes, self.window)
 
-    def work(self, vocabulary: int) -> int:
-        """Floating-point operations for a symbol: two for each weight of LSTM and head forward, four backward."""
-        return 6 * self.hidden * (4 * (self.embedding + self.hidden) + vocabulary)
+    def network(self, *, bidirectional: bool = False) -> ModelConfig:
+        """One layer of LSTM."""
+        known = {"layers": 1, "hidden": self.hidden, "embedding": self.embedding, "dropout": 0.0}
+        return ModelConfig.model_validate(known | {"bidirectional": bidirectional})
 
 
 # Measured on two cores of two kinds of machine; see benchmarks/README.md.
 SIZES = (
-    Size(3_000_000, 600_000, 512, 64, 32, 64, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(3_000_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 70_000_000, 1024, 128, 64, 64, 0.7, 0.6, 0.2, 4e-3, 75),
-    Size(500_000, 33_000_000, 768, 64, 64, 64, 0.65, 0.5, 0.0, 5e-3, 50),
-    Size(500_000, 9_500_000, 768, 64, 32, 64, 0.6, 0.3, 0.3, 5e-3, 40),
-    Size(500_000, 8_000_000, 512, 64, 32, 64, 0.5, 0.2, 0.3, 7e-3, 20),
-    Size(500_000, 6_500_000, 512, 64, 32, 64, 0.5, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 5_000_000, 512, 64, 32, 64, 0.3, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 4_000_000, 384, 64, 16, 64, 0.2, 0.0, 0.0, 7e-3, 20),
-    Size(500_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 20),
-    Size(200_000, 2_500_000, 512, 64, 16, 64, 0.5, 0.0, 0.5, 5e-3, 15),
-    Size(200_000, 1_200_000, 384, 64, 16, 64, 0.3, 0.0, 0.0, 7e-3, 15),
-    Size(200_000, 0, 256, 64, 16, 64, 0.1, 0.0, 0.0, 7e-3, 15),
-    Size(30_000, 800_000, 512, 64, 16, 64, 0.6, 0.0, 1.0, 4e-3, 12),
-    Size(30_000, 0, 256, 64, 16, 64, 0.3, 0.0, 1.0, 7e-3, 20),
-    Size(10_000, 0, 384, 64, 4, 64, 0.7, 0.0, 1.0, 5e-3, 15),
-    Size(2_000, 0, 256, 32, 4, 32, 0.7, 0.0, 1.0, 4e-3, 15),
-    Size(0, 0, 64, 16, 16, 64, 0.0, 0.0, 1.0, 1e-2, 400),
+    Size(3_000_000, 600_000, 512, 64, 32, 64, 7e-3, 20),
+    Size(3_000_000, 0, 256, 64, 16, 64, 7e-3, 20),
+    Size(500_000, 70_000_000, 1024, 128, 64, 64, 4e-3, 75),
+    Size(500_000, 33_000_000, 768, 64, 64, 64, 5e-3, 50),
+    Size(500_000, 9_500_000, 768, 64, 32, 64, 5e-3, 40),
+    Size(500_000, 5_000_000, 512, 64, 32, 64, 7e-3, 20),
+    Size(500_000, 4_000_000, 384, 64, 16, 64, 7e-3, 20),
+    Size(500_000, 0, 256, 64, 16, 64, 7e-3, 20),
+    Size(200_000, 2_500_000, 512, 64, 16, 64, 5e-3, 15),
+    Size(200_000, 1_200_000, 384, 64, 16, 64, 7e-3, 15),
+    Size(200_000, 0, 256, 64, 16, 64, 7e-3, 15),
+    Size(30_000, 6_000_000, 512, 64, 16, 64, 7e-3, 60),
+    Size(30_000, 3_000_000, 384, 64, 16, 64, 7e-3, 60),
+    Size(30_000, 0, 256, 64, 16, 64, 7e-3, 60),
+    Size(10_000, 0, 256, 64, 8, 64, 7e-3, 60),
+    Size(2_000, 0, 256, 64, 4, 64, 5e-3, 60),
+    Size(0, 0, 64, 16, 16, 64, 1e-2, 400),
 )
+
+
+def operations(network: ModelConfig, vocabulary: int) -> int:
+    """Floating-point operations for a symbol that is learnt: two for each weight of a product, four on the way back."""
+    shapes = parameter_shapes(network, vocabulary).items()
+    return 6 * sum(math.prod(shape) for name, shape in shapes if len(shape) == 2 and name != "embedding.weight")
+
+
+def learnt_from(wish: Wish, symbols: int, shape: tuple[int, int], each: int, speed: Callable[[], float]) -> float:
+    """How many symbols a run learns from, of a text of `symbols`, in windows of this shape, at `each` operations."""
+    if wish.get("epochs") is not None:
+        return float(wish.get("epochs") * symbols)
+    if wish.get("steps") is not None:
+        return float(wish.get("steps") * math.prod(shape))
+    return speed() * (wish.get("time") or DEFAULT_SECONDS) / each
 
 
 def size_for(
@@ -86,15 +101,17 @@ def size_for(
     rows, why = [size for size in SIZES if size.symbols == most], f"for a training set of {symbols:,} symbols"
     if len(rows) == 1:
         return rows[0], why
-    if wish.get("epochs") is not None:
-        learnt = [wish.get("epochs") * symbols for _ in rows]
-    elif wish.get("steps") is not None:
-        asked = wish.get("batch_size"), wish.get("seq_length")
-        shapes = [[one or own for one, own in zip(asked, size.shape(on_gpu), strict=True)] for size in rows]
-        learnt = [wish.get("steps") * lanes * window for lanes, window in shapes]
-    else:
-        work = speed() * (wish.get("time") or DEFAULT_SECONDS) / (BOTH_WAYS if wish.get("bidirectional") else 1)
-        learnt = [work / size.work(vocabulary) for size in rows]
+    asked, both = (wish.get("batch_size"), wish.get("seq_length")), bool(wish.get("bidirectional"))
+    learnt = [
+        learnt_from(
+            wish,
+            symbols,
+            (asked[0] or size.shape(on_gpu)[0], asked[1] or size.shape(on_gpu)[1]),
+            operations(size.network(bidirectional=both), vocabulary),
+            speed,
+        )
+        for size in rows
+    ]
     found, size = next((found, size) for found, size in zip(learnt, rows, strict=True) if found >= size.learnt)
     return size, f"{why} and time for {found / symbols:.2g} epochs"
 
@@ -131,6 +148,23 @@ def why_held_out(wish: Wish, share: float) -> str:
     return "a tenth" if share else "the text is too small to hold anything out"
 
 
+def choose_dropping(chosen: Choices, wish: Wish, readings: float, network: ModelConfig, corpus: Corpus) -> None:
+    """What a run of so many readings of its text drops, and whether more where it learns it by heart nevertheless."""
+    if all(wish.get(key) is None for key in LENGTHS):
+        readings = min(readings, chosen.epochs)
+    weights = sum(map(math.prod, parameter_shapes(network, len(corpus.vocabulary)).values())) / len(corpus.train)
+    rates, why = dropping(readings, weights), f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
+    if len(corpus.train) < BY_HEART:
+        rates, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be learnt by heart"
+    if wish.get("dropout") is not None:
+        rates, why = Dropping(wish.get("dropout"), 0.0, 1.0), "only `dropout` was asked for"
+    chosen.choose(wish, "dropout", rates.dropout, why)
+    chosen.choose(wish, "weight_drop", rates.weight_drop, why)
+    chosen.choose(wish, "dropout_start", rates.start, why)
+    free = wish.get("dropout") is None and wish.get("weight_drop") is None
+    chosen.values["raise_dropout"] = free if wish.get("raise_dropout") is None else wish.get("raise_dropout")
+
+
 def choose_settings(
     wish: Wish, corpus: Corpus, share: float, processes: int = 1, speeds: Speeds = training_speeds
 ) -> Choices:
@@ -155,21 +189,19 @@ def choose_settings(
     if corpus.vectors is not None:
         chosen.choose(wish, "vector_size", corpus.vectors.size, f"what {corpus.vectors.name} holds")
     chosen.choose(wish, "layers", 1, "one wide layer beats two narrower ones in the same time")
-    for key in ("hidden", "embedding", "dropout", "learning_rate"):
+    for key in ("hidden", "embedding", "learning_rate"):
         chosen.choose(wish, key, getattr(size, key), why)
-    drop, start, because = size.weight_drop, size.dropout_start, why
-    if wish.get("dropout") is not None:
-        drop, start, because = 0.0, 1.0, "only `dropout` was asked for"
-    chosen.choose(wish, "weight_drop", drop, because)
-    chosen.choose(wish, "dropout_start", start, because)
-    free = wish.get("dropout") is None and wish.get("weight_drop") is None
-    chosen.values["raise_dropout"] = free if wish.get("raise_dropout") is None else wish.get("raise_dropout")
     lanes, window = size.shape(on_gpu)
     even = math.ceil(lanes / processes) * processes
     lanes = chosen.choose(wish, "batch_size", even, "more steps beat larger batches" if even < 64 else why)
     window = chosen.choose(wish, "seq_length", window, "long enough for truncated BPTT")
     fits = fitting(corpus.train, corpus.vocabulary, lanes, window, processes)
     chosen.values["batch_size"], chosen.values["seq_length"] = fits
+    network = ModelConfig.model_validate(
+        {"dropout": 0.0, **{key: value for key, value in (wish.values | chosen.values).items() if key in NETWORK}}
+    )
+    found = learnt_from(wish, train, fits, operations(network, vocabulary), lambda: processes * machine.speed())
+    choose_dropping(chosen, wish, found / train, network, corpus)
     layer = chosen.values["hidden"], chosen.values["embedding"] or vocabulary, fits[0] // processes
     if asked in (None, "auto"):
         chosen.choose(wish, "precision", *machine.best_precision(*layer))

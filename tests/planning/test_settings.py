@@ -69,7 +69,7 @@ def test_a_text_of_any_size_gets_a_network_it_can_train(train):
     assert Lanes(np.zeros(train, np.uint8), config.batch_size, config.seq_length).windows >= 1
     assert 16 <= config.hidden <= 1024
     assert 1e-3 <= config.learning_rate <= 2e-2
-    assert config.dropout <= 0.7
+    assert config.dropout <= 0.75
     assert set(found.reasons) == CHOSEN
     assert all(found.reasons.values())
 
@@ -81,7 +81,7 @@ def largest(train, learnt):
 
 
 def has(found, row):
-    keys = ("hidden", "embedding", "dropout", "weight_drop", "dropout_start", "learning_rate")
+    keys = ("hidden", "embedding", "learning_rate")
     return [found.values[key] for key in keys] == [getattr(row, key) for key in keys] and found.epochs == row.epochs
 
 
@@ -119,9 +119,7 @@ def test_on_a_gpu_a_step_is_as_large_as_it_is_there(monkeypatch, steps):
     monkeypatch.setattr(room, "precisions", lambda device, cell: ["float32", "bfloat16"])
     found = choices(1_000_000, speed=0.0, steps=steps).values
     row = largest(1_000_000, lambda size: steps * 64 * 128)
-    assert (found["hidden"], found["weight_drop"], found["learning_rate"]) == (
-        row.hidden, row.weight_drop, row.learning_rate
-    )  # fmt: skip
+    assert (found["hidden"], found["learning_rate"]) == (row.hidden, row.learning_rate)
     assert (found["batch_size"], found["seq_length"]) == (64, 128)
 
 
@@ -211,6 +209,8 @@ def test_what_was_asked_for_wins_and_changes_nothing_else(key, value):
     assert found.values[key] == value
     assert key not in found.reasons
     rest = {other for other in found.values.keys() | without.values.keys() if other != key}
+    if key in ("cell", "layers", "hidden", "embedding", "layer_norm", "batch_size", "seq_length", "dropout"):
+        rest -= {"dropout", "weight_drop", "dropout_start"}  # by another number of weights or readings, or all given
     rest -= {"raise_dropout"} if key in ("dropout", "weight_drop") else set()  # what was given is kept
     assert {other: found.values[other] for other in rest} == {other: without.values[other] for other in rest}
 

@@ -1,0 +1,45 @@
+"""One rule for what is dropped: more for more readings and for more weights, within bounds, without a leap."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.planning.dropping import FREE, FULL, MOST, dropping
+
+READINGS, WEIGHTS = st.floats(1e-3, 1e4), st.floats(1e-4, 1e4)
+
+
+def mean(found):
+    """Of the units, over a run."""
+    return found.dropout * (1 + found.start) / 2
+
+
+@given(READINGS, WEIGHTS)
+def test_all_of_it_is_a_share(readings, weights):
+    found = dropping(readings, weights)
+    assert 0 <= found.dropout <= MOST
+    assert 0 <= found.weight_drop <= MOST - FREE + 0.01
+    assert 0 <= found.start <= 1
+    assert mean(found) <= MOST
+
+
+@given(READINGS, WEIGHTS, st.floats(1, 1.1))
+def test_it_grows_with_readings_and_weights_and_never_leaps(readings, weights, more):
+    found = dropping(readings, weights)
+    for other in (dropping(readings * more, weights), dropping(readings, weights * more)):
+        assert mean(found) - 0.01 <= mean(other) <= mean(found) + 0.03
+        assert found.dropout <= other.dropout <= found.dropout + 0.04
+        assert abs(found.start - other.start) <= 0.1
+        assert abs(found.weight_drop - other.weight_drop) <= 0.06
+
+
+def test_who_reads_a_large_text_once_drops_nothing_and_a_small_one_often_the_most():
+    assert dropping(1, 0.1) == (0, 0, 0)
+    found = dropping(1000, 100)
+    assert (found.dropout, found.start) == (MOST, 1)
+    assert found.dropout > FULL
+
+
+@pytest.mark.parametrize("readings", [5.0, 40.0])
+def test_four_times_the_weights_are_worth_twice_the_readings(readings):
+    assert dropping(2 * readings, 1.5) == dropping(readings, 6.0)
