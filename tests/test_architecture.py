@@ -186,5 +186,5 @@ def test_every_setting_has_a_flag_and_every_flag_a_setting():
     from charrnn.cli.train import NOT_SETTINGS, train
     from charrnn.config import keys
 
-    own = {"legs", "teachers", "vector_size"}  # which a run writes down itself
+    own = {"legs", "raised", "teachers", "vector_size"}  # which a run writes down itself
     assert set(inspect.signature(train).parameters) - NOT_SETTINGS == set(keys()) - own

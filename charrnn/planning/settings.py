@@ -23,7 +23,7 @@ from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
 HEAVY = 50  # weights for each training symbol that are worth a warning
-BY_HEART = 2_000  # symbols: so short a text is learnt by heart, on purpose
+MEMORISED = 2_000  # symbols: a text shorter than that is to be memorised
 NETWORK = frozenset(ModelConfig.model_fields)
 
 
@@ -149,13 +149,13 @@ def why_held_out(wish: Wish, share: float) -> str:
 
 
 def choose_dropping(chosen: Choices, wish: Wish, readings: float, network: ModelConfig, corpus: Corpus) -> None:
-    """What a run of so many readings of its text drops, and whether more where it learns it by heart nevertheless."""
+    """What a run of so many readings of its text drops, and whether more where it overfits nevertheless."""
     if all(wish.get(key) is None for key in LENGTHS):
         readings = min(readings, chosen.epochs)
     weights = sum(map(math.prod, parameter_shapes(network, len(corpus.vocabulary)).values())) / len(corpus.train)
     rates, why = dropping(readings, weights), f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
-    if len(corpus.train) < BY_HEART:
-        rates, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be learnt by heart"
+    if len(corpus.train) < MEMORISED:
+        rates, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
     if wish.get("dropout") is not None:
         rates, why = Dropping(wish.get("dropout"), 0.0, 1.0), "only `dropout` was asked for"
     chosen.choose(wish, "dropout", rates.dropout, why)

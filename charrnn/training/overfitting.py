@@ -1,8 +1,8 @@
-"""A run that learns its text by heart: how it is noticed, and what is done about it.
+"""A run that overfits: how it is noticed, and what is done about it.
 
 Dropout and weight-drop are raised, and the run goes on. Measured on overfitted networks (benchmarks/README.md): that
 ends lower than they ever stood, also where it is noticed late; to let the rate fall at once, from the best state or
-from where it is noticed, only learns more by heart; to go back to the best state first gains little over going on.
+from where it is noticed, overfits only more; to go back to the best state first gains little over going on.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A run that learns its text by heart notices it, raises dropout, says so, and ends lower than one that goes on."""
+"""A run that overfits notices it, raises dropout, says so, and ends lower than one that goes on."""
 
 import random
 
@@ -12,7 +12,7 @@ from tests.training.test_resume import outcome, same, train
 
 RUN = {"raise_dropout": True, "raised": [], "eval_every": 10, "steps": 100}
 LETTERS = "".join(random.Random(1).choices("abcdefgh", k=1500))  # noqa: S311 - of which nothing but themselves can be learnt
-BY_HEART = {
+OVERFITTING = {
     **{"hidden": 32, "embedding": 16, "batch_size": 4, "seq_length": 32, "layers": 1, "learning_rate": 0.02},
     **{"steps": 160, "eval_every": 10, "dropout": 0.0, "weight_drop": 0.0, "sample_every": 1000},
 }
@@ -34,7 +34,7 @@ BY_HEART = {
         ({"raise_dropout": False}, 50, 1.502, 1.51, False),
     ],
 )
-def test_what_counts_as_learning_by_heart(changes, step, before, now, expected):
+def test_what_counts_as_overfitting(changes, step, before, now, expected):
     config = RunConfig.model_construct(**RUN | changes)
     progress = Progress(step=step, validation_nats=now, best_nats=1.5, best_step=20)
     assert overfitting.noticed(config, progress, before, 10**6) is expected
@@ -47,13 +47,13 @@ def test_scores_of_few_symbols_may_rise_a_little():
     assert overfitting.noticed(RunConfig.model_construct(**RUN), progress, 1.502, 500)
 
 
-def test_a_run_that_learns_by_heart_ends_lower_where_dropout_is_raised_wherever_it_was_stopped(tmp_path):
+def test_a_run_that_overfits_ends_lower_where_dropout_is_raised_wherever_it_was_stopped(tmp_path):
     """At the same steps, with everything the same; a run from its own settings makes the same steps."""
     ended = {}
     for name, raises in (("goes on", False), ("raised", True)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "text.txt").write_text(LETTERS)
-        assert train(tmp_path / name, **BY_HEART, raise_dropout=raises)
+        assert train(tmp_path / name, **OVERFITTING, raise_dropout=raises)
         ended[name] = outcome(tmp_path / name)
     looks = {
         name: [event["nats_per_char"] for event in found[2] if event["event"] == "evaluated"]
@@ -69,8 +69,8 @@ def test_a_run_that_learns_by_heart_ends_lower_where_dropout_is_raised_wherever_
         folder = tmp_path / str(poll)
         folder.mkdir()
         (folder / "text.txt").write_text(LETTERS)
-        assert not train(folder, poll=poll, **BY_HEART, raise_dropout=True)
-        assert train(folder, **BY_HEART, raise_dropout=True)
+        assert not train(folder, poll=poll, **OVERFITTING, raise_dropout=True)
+        assert train(folder, **OVERFITTING, raise_dropout=True)
         assert same(outcome(folder), ended["raised"]), poll
 
 
