@@ -154,14 +154,14 @@ def choose_dropping(chosen: Choices, wish: Wish, readings: float, network: Model
         readings = min(readings, chosen.epochs)
     weights = sum(map(math.prod, parameter_shapes(network, len(corpus.vocabulary)).values())) / len(corpus.train)
     rates, why = dropping(readings, weights), f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
+    free = wish.get("dropout") is None and wish.get("weight_drop") is None
     if len(corpus.train) < MEMORISED:
-        rates, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
+        free, rates, why = False, Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
     if wish.get("dropout") is not None:
         rates, why = Dropping(wish.get("dropout"), 0.0, 1.0), "only `dropout` was asked for"
     chosen.choose(wish, "dropout", rates.dropout, why)
     chosen.choose(wish, "weight_drop", rates.weight_drop, why)
     chosen.choose(wish, "dropout_start", rates.start, why)
-    free = wish.get("dropout") is None and wish.get("weight_drop") is None
     chosen.values["raise_dropout"] = free if wish.get("raise_dropout") is None else wish.get("raise_dropout")
 
 

@@ -203,6 +203,21 @@ def test_a_dropout_that_was_asked_for_is_the_whole_of_it():
     assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.2, 0.5)
 
 
+def test_what_is_dropped_follows_from_the_network_that_is_asked_for_and_from_how_often_it_reads():
+    few, often, wide = (choices(epochs=e, hidden=h).values for e, h in ((3, 256), (60, 256), (3, 1024)))
+    assert 0 < few["dropout"] < wide["dropout"] <= often["dropout"]
+    assert few["weight_drop"] < often["weight_drop"]
+    assert choices(epochs=3, hidden=256, layers=3).values["dropout"] > few["dropout"]
+    assert choices(speed=1e15).values["dropout"] == choices(epochs=choices().epochs).values["dropout"]
+
+
+def test_a_text_that_can_only_be_memorised_is():
+    found = choices(1999).values
+    assert (found["dropout"], found["weight_drop"], found["raise_dropout"]) == (0, 0, False)
+    assert choices(2000).values["raise_dropout"]
+    assert choices(1999, raise_dropout=True).values["raise_dropout"]
+
+
 @pytest.mark.parametrize(("key", "value"), ASKED.items(), ids=ASKED)
 def test_what_was_asked_for_wins_and_changes_nothing_else(key, value):
     without, found = choices(), choices(**{key: value})

@@ -80,7 +80,7 @@ def raised_at(folder):
 
 
 def test_who_chooses_dropout_chooses_what_becomes_of_it(charrnn, tmp_path):
-    (tmp_path / "text.txt").write_text(LETTERS)
+    (tmp_path / "text.txt").write_text(2 * LETTERS)
     for flags, expected in (
         ([], "true"),
         (["--dropout", "0.2"], "false"),
