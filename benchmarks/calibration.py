@@ -21,7 +21,6 @@ from charrnn.evaluation.score import surprisals
 from charrnn.learning.calibration import INVERSE_TEMPERATURES, CalibrationReader
 from charrnn.model.network import CharRNN
 from charrnn.runs.folder import Run
-from charrnn.text.corpus import recorded_corpus
 
 Halves = npt.NDArray[np.float64]  # (2, K + 1): nats at each temperature, and symbols
 
@@ -29,8 +28,7 @@ Halves = npt.NDArray[np.float64]  # (2, K + 1): nats at each temperature, and sy
 def halves(path: Path | str | None) -> tuple[Path, Halves]:
     """The file of a model, and what its validation part costs."""
     model = charrnn.load(path)
-    c = model.checkpoint
-    corpus = recorded_corpus(c.config.model_dump(), c.vocabulary, c.corpus.fingerprint, None)
+    c, corpus = model.checkpoint, model.own_text()
     network, ids = CharRNN(c.config, len(c.vocabulary)), watched(corpus)
     network.load_weights(c.weights)
     tried = np.full((len(ids), len(INVERSE_TEMPERATURES)), np.nan, dtype=np.float32)

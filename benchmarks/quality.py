@@ -62,7 +62,7 @@ def main() -> None:
             if known.adapt:
                 began = time.monotonic()
                 scores[-1].append(
-                    json.loads(charrnn("evaluate", name, "--adapt", "--json", folder=folder))["nats_per_char"]
+                    json.loads(charrnn("evaluate", name, "--adapt", "--json", folder=folder))["adapted_nats_per_char"]
                 )
                 print(f"seed {seed}: {scores[-1][2]:.4f} adapting, {time.monotonic() - began:.1f} s", flush=True)
     means = ", ".join(f"{statistics.fmean(column):.4f}" for column in zip(*scores, strict=True))
