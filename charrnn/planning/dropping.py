@@ -11,11 +11,17 @@ more; what is learnt early is common to all text.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from charrnn.config import ModelConfig, Wish
+from charrnn.shapes import parameter_shapes
+from charrnn.text.corpus import Corpus
 
 EACH_READING, READINGS = 0.1, 1.4  # each doubling of the readings, from so many on
 EACH_WEIGHT, WEIGHTS, LIMIT = 0.08, 8.0, 0.54  # each doubling of the weights; the most where there are 8 a symbol
 MOST, FULL = 0.75, 0.5
+MEMORISED = 2_000  # symbols: a shorter text is to be memorised
 FREE = 0.2  # of the units, before weights are dropped, too
 
 
@@ -35,3 +41,23 @@ def dropping(readings: float, weights: float) -> Dropping:
     full = max(mean, min(FULL, 2 * mean))
     start = 2 * mean / full - 1 if full else 0.0
     return Dropping(round(full, 2), round(max(0.0, mean - FREE) * 2 / (1 + start), 2), round(start, 2))
+
+
+def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: float) -> tuple[dict[str, float], str]:
+    """What a run with such settings drops, by key, and why."""
+    network = {key: value for key, value in settings.items() if key in ModelConfig.model_fields} | {"dropout": 0.0}
+    shapes = parameter_shapes(ModelConfig.model_validate(network), len(corpus.vocabulary))
+    weights = sum(map(math.prod, shapes.values())) / len(corpus.train)
+    found, why = dropping(readings, weights), f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
+    if len(corpus.train) < MEMORISED:
+        found, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
+    if wish.get("dropout") is not None:
+        found, why = Dropping(wish.get("dropout"), 0.0, 1.0), "only `dropout` was asked for"
+    return {"dropout": found.dropout, "weight_drop": found.weight_drop, "dropout_start": found.start}, why
+
+
+def may_rise(wish: Wish, corpus: Corpus) -> bool:
+    """Whether more is dropped where the run overfits nevertheless: what was asked for is kept, unless that was, too."""
+    if wish.get("raise_dropout") is not None:
+        return bool(wish.get("raise_dropout"))
+    return wish.get("dropout") is None and wish.get("weight_drop") is None and len(corpus.train) >= MEMORISED

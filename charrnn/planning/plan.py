@@ -19,6 +19,7 @@ from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
 from charrnn.learning.teachers import Expected
 from charrnn.learning.watch import validate
+from charrnn.planning import dropping
 from charrnn.planning.settings import DEFAULT_SECONDS, Choices
 from charrnn.runs.progress import Progress
 from charrnn.text.batches import windows_of
@@ -78,6 +79,10 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
     values = dict(choices.values)
     windows = windows_of(corpus.train, corpus.vocabulary, values["batch_size"], values["seq_length"]).windows
     values["steps"] = _length(choices, wish, windows, cost, seconds_left)
+    rates, why = dropping.chosen(wish, values, corpus, values["steps"] / windows)
+    for key, rate in rates.items():
+        values[key] = choices.choose(wish, key, rate, why)
+    values["raise_dropout"] = dropping.may_rise(wish, corpus)
     number = evaluations(cost, values["steps"])
     if wish.get("warmup") is None:
         values["warmup"], choices.reasons["warmup"] = (

@@ -110,8 +110,9 @@ def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) ->
     paths = group.first(lambda: teaching.found(given, request.checkpoints))
     choices.values |= {"distill_from": paths, "teachers": teaching.fingerprint(paths) if paths else None}
     cost, needed = None, plan.needs_measuring(wish)
+    dropped = {"dropout": 0.5, "weight_drop": 0.3, "dropout_start": 1.0}  # how much is known when steps are
     unplanned = {"steps": 10**6, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
-    tried = RunConfig.model_validate(choices.values | unplanned)
+    tried = RunConfig.model_validate(dropped | choices.values | unplanned)
     expected = group.each(lambda: teaching.asked(tried, corpus, request.cache, request.tell))
     if needed or measure:
         cost = plan.measure(tried, corpus, group, expected)

@@ -1,8 +1,9 @@
 """A wish, a text and a device -> a RunConfig: what nobody asked for is chosen here, and every choice says why.
 
 One table, from the symbols of a text, and how many of them a run can learn from, to the network and how often the text
-may be read; one rule each for the device, the precision, the lanes and what is dropped. Where that depends on how fast
-the machine is, it is measured: no network is chosen that there is no time for. Seconds become steps in `plan.py`.
+may be read; one rule each for the device, the precision and the lanes. Where the table depends on how fast the machine
+is, that is measured: no network is chosen that there is no time for. What is counted in steps, or depends on them,
+follows in `plan.py`.
 """
 
 import math
@@ -13,18 +14,15 @@ from typing import Any
 
 import torch
 
-from charrnn.config import LENGTHS, ModelConfig, RunConfig, Wish
+from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.model.cores import usable_cores
 from charrnn.model.machine import Machine, Speeds, check_precision, precisions, training_speeds, usable_device
-from charrnn.planning.dropping import Dropping, dropping
 from charrnn.shapes import parameter_shapes
 from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
 HEAVY = 50  # weights for each training symbol that are worth a warning
-MEMORISED = 2_000  # symbols: a text shorter than that is to be memorised
-NETWORK = frozenset(ModelConfig.model_fields)
 
 
 @dataclass(frozen=True)
@@ -148,23 +146,6 @@ def why_held_out(wish: Wish, share: float) -> str:
     return "a tenth" if share else "the text is too small to hold anything out"
 
 
-def choose_dropping(chosen: Choices, wish: Wish, readings: float, network: ModelConfig, corpus: Corpus) -> None:
-    """What a run of so many readings of its text drops, and whether more where it overfits nevertheless."""
-    if all(wish.get(key) is None for key in LENGTHS):
-        readings = min(readings, chosen.epochs)
-    weights = sum(map(math.prod, parameter_shapes(network, len(corpus.vocabulary)).values())) / len(corpus.train)
-    rates, why = dropping(readings, weights), f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
-    free = wish.get("dropout") is None and wish.get("weight_drop") is None
-    if len(corpus.train) < MEMORISED:
-        free, rates, why = False, Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
-    if wish.get("dropout") is not None:
-        rates, why = Dropping(wish.get("dropout"), 0.0, 1.0), "only `dropout` was asked for"
-    chosen.choose(wish, "dropout", rates.dropout, why)
-    chosen.choose(wish, "weight_drop", rates.weight_drop, why)
-    chosen.choose(wish, "dropout_start", rates.start, why)
-    chosen.values["raise_dropout"] = free if wish.get("raise_dropout") is None else wish.get("raise_dropout")
-
-
 def choose_settings(
     wish: Wish, corpus: Corpus, share: float, processes: int = 1, speeds: Speeds = training_speeds
 ) -> Choices:
@@ -197,11 +178,6 @@ def choose_settings(
     window = chosen.choose(wish, "seq_length", window, "long enough for truncated BPTT")
     fits = fitting(corpus.train, corpus.vocabulary, lanes, window, processes)
     chosen.values["batch_size"], chosen.values["seq_length"] = fits
-    network = ModelConfig.model_validate(
-        {"dropout": 0.0, **{key: value for key, value in (wish.values | chosen.values).items() if key in NETWORK}}
-    )
-    found = learnt_from(wish, train, fits, operations(network, vocabulary), lambda: processes * machine.speed())
-    choose_dropping(chosen, wish, found / train, network, corpus)
     layer = chosen.values["hidden"], chosen.values["embedding"] or vocabulary, fits[0] // processes
     if asked in (None, "auto"):
         chosen.choose(wish, "precision", *machine.best_precision(*layer))

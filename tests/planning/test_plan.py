@@ -43,6 +43,35 @@ def planned(cost=None, seconds_left=0.0, *, train=100_000, **asked):
     )
 
 
+def test_what_is_dropped_follows_from_the_network_and_from_how_often_it_reads():
+    few, often, wide = (planned(epochs=e, hidden=h) for e, h in ((3, 256), (60, 256), (3, 1024)))
+    assert 0 < few.dropout < wide.dropout <= often.dropout
+    assert few.weight_drop < often.weight_drop
+    assert planned(epochs=3, hidden=256, layers=6).dropout > few.dropout
+    assert planned(Cost(1.0, 0.0), 60.0, time=60.0).dropout == 0  # half an epoch
+    timed = planned(Cost(0.01, 0.0), 60.0, time=60.0, hidden=256)
+    assert timed.dropout == planned(steps=timed.steps, hidden=256).dropout > 0
+    assert all(config.raise_dropout for config in (few, often, wide))
+
+
+def test_a_dropout_that_was_asked_for_is_the_whole_of_it():
+    """Nothing is added to it, now or later, and it is in force from the first step on; each can still be asked for."""
+    found = planned(epochs=60, dropout=0.3)
+    assert (found.dropout, found.weight_drop, found.dropout_start, found.raise_dropout) == (0.3, 0.0, 1.0, False)
+    found = planned(epochs=60, dropout=0.3, weight_drop=0.2, dropout_start=0.5, raise_dropout=True)
+    assert (found.dropout, found.weight_drop, found.dropout_start, found.raise_dropout) == (0.3, 0.2, 0.5, True)
+    found = planned(epochs=60, weight_drop=0.2)
+    assert (found.weight_drop, found.raise_dropout) == (0.2, False)
+    assert found.dropout == planned(epochs=60).dropout
+
+
+def test_a_text_that_can_only_be_memorised_is():
+    found = planned(train=1999, epochs=60)
+    assert (found.dropout, found.weight_drop, found.raise_dropout) == (0, 0, False)
+    assert planned(train=2000, epochs=60).raise_dropout
+    assert planned(train=1999, epochs=60, raise_dropout=True).raise_dropout
+
+
 def watched(steps, eval_every):
     """How many evaluations `steps` steps see: at every multiple of `eval_every`, and at the end."""
     return math.ceil(steps / eval_every)

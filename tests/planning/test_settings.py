@@ -19,10 +19,13 @@ from tests.settings_table import PAGE, written
 
 TRAIN = [2, 3, 17, 100, 1999, 2000, 29_999, 30_000, 200_000, 499_999, 500_000, 3_000_000, 10_000_000]
 CHOSEN = {
-    "validation_fraction", "layers", "hidden", "embedding", "dropout", "weight_drop", "dropout_start",
-    "learning_rate", "device", "precision", "threads", "batch_size", "seq_length",
-}  # fmt: skip
-PLANNED = {"steps": 1, "warmup": 0, "eval_every": 1, "sample_every": 1, "save_every": 1}
+    *("validation_fraction", "layers", "hidden", "embedding", "learning_rate", "device", "precision", "threads"),
+    *("batch_size", "seq_length"),
+}
+PLANNED = {
+    **{"steps": 1, "warmup": 0, "eval_every": 1, "sample_every": 1, "save_every": 1},
+    **{"dropout": 0.0, "weight_drop": 0.0, "dropout_start": 1.0},
+}
 ASKED = {
     "cell": "gru", "layers": 3, "hidden": 7, "embedding": 0, "dropout": 0.0, "layer_norm": False, "residual": False,
     "unit": "byte", "validation_fraction": 0.25, "batch_size": 2, "seq_length": 5, "learning_rate": 0.5,
@@ -69,7 +72,6 @@ def test_a_text_of_any_size_gets_a_network_it_can_train(train):
     assert Lanes(np.zeros(train, np.uint8), config.batch_size, config.seq_length).windows >= 1
     assert 16 <= config.hidden <= 1024
     assert 1e-3 <= config.learning_rate <= 2e-2
-    assert config.dropout <= 0.75
     assert set(found.reasons) == CHOSEN
     assert all(found.reasons.values())
 
@@ -195,39 +197,12 @@ def test_the_faster_precision_also_says_how_large_a_network_there_is_time_for(mo
     assert hidden[0] == hidden[1] > hidden[2]
 
 
-def test_a_dropout_that_was_asked_for_is_the_whole_of_it():
-    """Nothing is added to it, and it is in force from the first step on; each can still be asked for."""
-    found = choices(1_000_000, dropout=0.3, time=600.0).values
-    assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.0, 1.0)
-    found = choices(1_000_000, dropout=0.3, weight_drop=0.2, dropout_start=0.5).values
-    assert (found["dropout"], found["weight_drop"], found["dropout_start"]) == (0.3, 0.2, 0.5)
-
-
-def test_what_is_dropped_follows_from_the_network_that_is_asked_for_and_from_how_often_it_reads():
-    few, often, wide = (choices(epochs=e, hidden=h).values for e, h in ((3, 256), (60, 256), (3, 1024)))
-    assert 0 < few["dropout"] < wide["dropout"] <= often["dropout"]
-    assert few["weight_drop"] < often["weight_drop"]
-    assert choices(epochs=3, hidden=256, layers=3).values["dropout"] > few["dropout"]
-    fast = choices(speed=1e15)  # no more than its epochs
-    assert fast.values["dropout"] == choices(epochs=fast.epochs, hidden=fast.values["hidden"]).values["dropout"]
-
-
-def test_a_text_that_can_only_be_memorised_is():
-    found = choices(1999).values
-    assert (found["dropout"], found["weight_drop"], found["raise_dropout"]) == (0, 0, False)
-    assert choices(2000).values["raise_dropout"]
-    assert choices(1999, raise_dropout=True).values["raise_dropout"]
-
-
 @pytest.mark.parametrize(("key", "value"), ASKED.items(), ids=ASKED)
 def test_what_was_asked_for_wins_and_changes_nothing_else(key, value):
     without, found = choices(), choices(**{key: value})
     assert found.values[key] == value
     assert key not in found.reasons
     rest = {other for other in found.values.keys() | without.values.keys() if other != key}
-    if key in ("cell", "layers", "hidden", "embedding", "layer_norm", "batch_size", "seq_length", "dropout"):
-        rest -= {"dropout", "weight_drop", "dropout_start"}  # by another number of weights or readings, or all given
-    rest -= {"raise_dropout"} if key in ("dropout", "weight_drop") else set()  # what was given is kept
     assert {other: found.values[other] for other in rest} == {other: without.values[other] for other in rest}
 
 
