@@ -43,13 +43,14 @@ def test_who_reads_a_large_text_once_drops_nothing_and_a_small_one_often_the_mos
 @pytest.mark.parametrize(
     ("readings", "weights", "expected"),
     [
-        (1.4, 8, (0, 0, 0)),
-        (5.6, 8, (0.4, 0, 0)),  # 0.2 in the mean
-        (11.2, 8, (0.5, 0.17, 0.2)),  # 0.3: from a fifth of 0.5 to 0.5
-        (44.8, 8, (0.5, 0.3, 1)),
-        (44.8, 16, (0.58, 0.38, 1)),
-        (1000, 8, (0.54, 0.34, 1)),  # the most for so few weights
-        (1000, 2, (0.5, 0.24, 0.52)),  # 0.38
+        (1.4, 4, (0, 0, 0)),
+        (5.6, 4, (0.4, 0, 0)),  # 0.2 in the mean
+        (11.2, 4, (0.5, 0.17, 0.2)),  # 0.3: from a fifth of 0.5 to 0.5
+        (11.2, 8, (0.5, 0.24, 0.52)),  # 0.38
+        (22.4, 16, (0.56, 0.36, 1)),
+        (1000, 4, (0.5, 0.29, 0.92)),  # 0.48: the most for so few weights
+        (1000, 8, (0.6, 0.4, 1)),
+        (1000, 1, (0.48, 0.08, 0)),  # 0.24
     ],
 )
 def test_values_worked_out_by_hand(readings, weights, expected):
