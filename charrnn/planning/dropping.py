@@ -3,7 +3,7 @@
 One rule for every text, network and length, fitted to what measured best between 5 readings of a megabyte by 1.3
 weights a symbol and 60 of five kilobytes by 64 (benchmarks/README.md). With u = log2(weights / symbols / 4),
 
-    m = 0.1 log2(readings / 1.4) + 0.08 max(0, u), at most 0.48 + 0.12 u, from 0 to 0.75
+    m = 0.1 log2(readings / 1.4) + 0.08 max(0, u), at most 0.48 + 0.08 u + 0.04 max(0, u), from 0 to 0.75
 
 is the share of units that are dropped, as a mean over the run, and m - 0.2 that of the recurrent weights (none where
 that is below 0). Both grow over the run: the first to twice its mean, but to no more than 0.5, or to m where that is
@@ -20,7 +20,7 @@ from charrnn.text.corpus import Corpus
 
 EACH_READING, READINGS = 0.1, 1.4  # each doubling of the readings, from so many on
 EACH_WEIGHT, WEIGHTS = 0.08, 4.0  # each doubling of the weights for a symbol, from so many on
-LIMIT, WIDER = 0.48, 0.12  # the most, where there are so many, and each doubling of them
+LIMIT, WIDER = 0.48, 0.04  # the most, where there are so many, and what each doubling adds to it besides
 MOST, FULL = 0.75, 0.5
 MEMORISED = 2_000  # symbols: a shorter text is to be memorised
 FREE = 0.2  # of the units, before weights are dropped, too
@@ -38,7 +38,8 @@ def dropping(readings: float, weights: float) -> Dropping:
     """For so many readings of a text, and so many weights for each of its symbols."""
     wide = math.log2(weights / WEIGHTS)
     often = EACH_READING * math.log2(max(readings, READINGS) / READINGS) + EACH_WEIGHT * max(0.0, wide)
-    mean = min(MOST, max(0.0, min(often, LIMIT + WIDER * wide)))
+    most = LIMIT + EACH_WEIGHT * wide + WIDER * max(0.0, wide)
+    mean = min(MOST, max(0.0, min(often, most)))
     full = max(mean, min(FULL, 2 * mean))
     start = 2 * mean / full - 1 if full else 0.0
     return Dropping(round(full, 2), round(max(0.0, mean - FREE) * 2 / (1 + start), 2), round(start, 2))
