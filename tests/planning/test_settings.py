@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.config import RunConfig, Wish
+from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.errors import SettingsError
 from charrnn.model.machine import LayerShape, usable_device
 from charrnn.planning import settings as room
-from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, size_for
+from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, operations, size_for
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
@@ -135,6 +135,24 @@ def test_the_machine_is_measured_only_where_the_table_depends_on_it():
     assert size_for(wish, 20_000, 65, refuse) == (row, "for a training set of 20,000 symbols")
     with pytest.raises(AssertionError, match="measured"):
         size_for(wish, 1_000_000, 65, refuse)
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [
+        (
+            {},
+            12 * (2 + 3) + 5 * 3,
+        ),  # of 3 units and 2 inputs: four gates, and a head of 5 symbols; the embedding is looked up
+        ({"layers": 2}, 12 * (2 + 3) + 12 * (3 + 3) + 5 * 3),
+        ({"cell": "rnn"}, 3 * (2 + 3) + 5 * 3),
+        ({"embedding": 0}, 12 * (5 + 3) + 5 * 3),
+        ({"bidirectional": True}, 2 * 12 * (2 + 3) + 1 * 6 + 5 * (6 + 1)),
+    ],
+)
+def test_operations_are_six_for_each_weight_of_a_product(changes, weights):
+    network = {"layers": 1, "hidden": 3, "embedding": 2, "dropout": 0.0} | changes
+    assert operations(ModelConfig.model_validate(network), 5) == 6 * weights
 
 
 def test_a_large_alphabet_takes_time_as_well():
