@@ -5,7 +5,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from charrnn.config import RunConfig
+from charrnn.learning.schedule import dropped
+
 UNITS, WEIGHTS = 0, 1  # what is dropped
+
+
+def rates_at(config: RunConfig, step: int) -> dict[int, float]:
+    """The shares of UNITS and WEIGHTS that `step` drops; they have grown when the first leg of a run is complete."""
+    steps = min([*config.legs, config.steps])
+    return {
+        what: dropped(rate, step, start=config.dropout_start, steps=steps, raised=config.raised)
+        for what, rate in ((UNITS, config.dropout), (WEIGHTS, config.weight_drop))
+    }
 
 
 def dropout_mask(

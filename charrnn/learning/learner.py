@@ -19,11 +19,11 @@ from torch.nn import functional as F
 from charrnn.config import RunConfig
 from charrnn.learning.captured_step import CapturedStep, Learn, Learnt, Number, why_plain
 from charrnn.learning.distributed import ALONE, Group
-from charrnn.learning.dropout import UNITS, WEIGHTS, mask_on
+from charrnn.learning.dropout import UNITS, WEIGHTS, mask_on, rates_at
 from charrnn.learning.feed import Feed
 from charrnn.learning.held import sent
 from charrnn.learning.optimizer import AdamW, average_pull, update_average
-from charrnn.learning.schedule import dropped, learning_rate
+from charrnn.learning.schedule import learning_rate
 from charrnn.learning.teachers import Expected
 from charrnn.model.behind import Behind
 from charrnn.model.cells import CELLS, autocast, persistent
@@ -181,8 +181,7 @@ class Learner:
     def _masks(self, index: int, lanes: int, own: slice) -> list[Masks]:
         """Dropout's masks of step `index`, one pair for each layer, of this process's `own` lanes."""
         c = self.config
-        when: dict[str, Any] = {"start": c.dropout_start, "steps": min([*c.legs, c.steps]), "raised": c.raised}
-        rates = {UNITS: dropped(c.dropout, index, **when), WEIGHTS: dropped(c.weight_drop, index, **when)}
+        rates = rates_at(c, index)
         shapes = {UNITS: (lanes, c.hidden), WEIGHTS: (CELL_GATES[c.cell] * c.hidden, c.hidden)}
 
         def mask(layer: int, what: int) -> Tensor | None:

@@ -1,11 +1,12 @@
 """How much is dropped: the more often a text is read, and the more weights there are for each of its symbols, the more.
 
 One rule for every text, network and length, fitted to what measured best between 5 readings of a megabyte by 1.3
-weights a symbol and 60 of five kilobytes by 64 (benchmarks/README.md). With u = log2(weights / symbols / 4),
+weights a symbol and 60 of five kilobytes by 64 (benchmarks/README.md):
 
-    m = 0.1 log2(readings / 1.4) + 0.08 max(0, u), at most 0.48 + 0.08 u + 0.04 max(0, u), from 0 to 0.75
+    r = 0.1 log2(readings / 1.4)                 u = log2(weights / symbols / 4)
+    m = r, and where u > 0 another 0.08 u, at most r; at most 0.48 + 0.08 u + 0.04 max(0, u), from 0 to 0.75
 
-is the share of units that are dropped, as a mean over the run, and m - 0.2 that of the recurrent weights (none where
+m is the share of units that are dropped, as a mean over the run, and m - 0.2 that of the recurrent weights (none where
 that is below 0). Both grow over the run: the first to twice its mean, but to no more than 0.5, or to m where that is
 more; what is learnt early is common to all text.
 """
@@ -37,7 +38,8 @@ class Dropping(NamedTuple):
 def dropping(readings: float, weights: float) -> Dropping:
     """For so many readings of a text, and so many weights for each of its symbols."""
     wide = math.log2(weights / WEIGHTS)
-    often = EACH_READING * math.log2(max(readings, READINGS) / READINGS) + EACH_WEIGHT * max(0.0, wide)
+    often = EACH_READING * math.log2(max(readings, READINGS) / READINGS)
+    often += min(often, EACH_WEIGHT * max(0.0, wide))  # who reads once drops nothing, however wide
     most = LIMIT + EACH_WEIGHT * wide + WIDER * max(0.0, wide)
     mean = min(MOST, max(0.0, min(often, most)))
     full = max(mean, min(FULL, 2 * mean))

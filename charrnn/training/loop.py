@@ -142,7 +142,8 @@ class Loop:
         if p.rollbacks >= ROLLBACKS:
             raise error
         good = self.group.first(lambda: self.run.newest_good(lambda text: self.emit(Notice(p.step, text))))
-        config = self.config.model_copy(update={"learning_rate": (good.config if good else self.config).learning_rate})
+        then = {"learning_rate": good.config.learning_rate, "raised": good.config.raised} if good else {"raised": []}
+        config = self.config.model_copy(update=then)
         halved = 0.5 ** (p.rollbacks + 1 - (good.progress.rollbacks if good else p.rollbacks))
         self.use(config.model_copy(update={"learning_rate": config.learning_rate * halved}))
         if good is not None and good.training is not None:

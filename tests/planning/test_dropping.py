@@ -28,13 +28,13 @@ def test_it_grows_with_readings_and_weights_and_never_leaps(readings, weights, m
     found = dropping(readings, weights)
     for other in (dropping(readings * more, weights), dropping(readings, weights * more)):
         assert mean(found) - 0.01 <= mean(other) <= mean(found) + 0.04
-        assert found.dropout <= other.dropout <= found.dropout + 0.05
+        assert found.dropout <= other.dropout <= found.dropout + 0.07
         assert abs(found.start - other.start) <= 0.1
         assert abs(found.weight_drop - other.weight_drop) <= 0.06
 
 
 def test_who_reads_a_large_text_once_drops_nothing_and_a_small_one_often_the_most():
-    assert dropping(1, 0.1) == (0, 0, 0)
+    assert dropping(1, 0.1) == dropping(1, 1000) == (0, 0, 0)
     found = dropping(1000, 200)
     assert (found.dropout, found.start) == (MOST, 1)
     assert found.dropout > FULL

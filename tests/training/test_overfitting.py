@@ -74,6 +74,14 @@ def test_a_run_that_overfits_ends_lower_where_dropout_is_raised_wherever_it_was_
         assert same(outcome(folder), ended["raised"]), poll
 
 
+def test_what_is_said_is_what_is_dropped_in_a_later_leg_too():
+    """The growth of dropout ended with the first leg."""
+    growing = {"dropout": 0.4, "weight_drop": 0.2, "dropout_start": 0.0, "legs": [50], "steps": 100, "raised": [60]}
+    progress = Progress(step=60, validation_nats=1.51, best_nats=1.5, best_step=20)
+    said = overfitting.told(RunConfig.model_construct(**RUN | growing), progress)
+    assert said.endswith("dropout is raised to 0.60, weight-drop to 0.47")
+
+
 def raised_at(folder):
     """The steps at which a run raised dropout."""
     return read_checkpoint(max((folder / "r").glob("step-*.safetensors"))).config.raised
