@@ -1,13 +1,16 @@
 """A run that overfits notices it, raises dropout, says so, and ends lower than one that goes on."""
 
+import math
 import random
 
 import pytest
 
 from charrnn.config import RunConfig
+from charrnn.learning.learner import Learner
 from charrnn.runs.checkpoint import read_checkpoint
 from charrnn.runs.progress import Progress
 from charrnn.training import overfitting
+from charrnn.training.keeper import Keeper
 from tests.training.test_resume import outcome, same, train
 
 RUN = {"raise_dropout": True, "raised": [], "eval_every": 10, "steps": 100}
@@ -16,6 +19,8 @@ OVERFITTING = {
     **{"hidden": 32, "embedding": 16, "batch_size": 4, "seq_length": 32, "layers": 1, "learning_rate": 0.02},
     **{"steps": 160, "eval_every": 10, "dropout": 0.0, "weight_drop": 0.0, "sample_every": 1000},
 }
+
+BY_STEPS = OVERFITTING | {"steps": 20, "raise_dropout": True}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +85,25 @@ def test_what_is_said_is_what_is_dropped_in_a_later_leg_too():
     progress = Progress(step=60, validation_nats=1.51, best_nats=1.5, best_step=20)
     said = overfitting.told(RunConfig.model_construct(**RUN | growing), progress)
     assert said.endswith("dropout is raised to 0.60, weight-drop to 0.47")
+
+
+def test_a_raise_is_undone_with_the_steps_that_led_to_it(tmp_path, monkeypatch):
+    """The run goes back to before it, and learns from there on as one that never raised anything."""
+    honest, seen = Learner.step, []
+
+    def step(learner, window, index):
+        seen.append((index, list(learner.config.raised)))
+        loss, norm = honest(learner, window, index)
+        return (loss * math.nan, norm) if index == 12 and len(seen) == 13 else (loss, norm)
+
+    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(overfitting, "noticed", lambda config, progress, *_: progress.step == 10 and len(seen) == 10)
+    monkeypatch.setattr(Keeper, "save", lambda self, config, progress, *, must: must)  # nothing but the start is good
+    (tmp_path / "text.txt").write_text(LETTERS)
+    assert train(tmp_path, **BY_STEPS)
+    assert [index for index, _ in seen[:14]] == [*range(13), 0]
+    assert [raised for index, raised in seen[10:13]] == [[10]] * 3
+    assert all(not raised for _, raised in seen[13:])
 
 
 def raised_at(folder):
