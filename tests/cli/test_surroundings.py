@@ -435,9 +435,10 @@ def test_readers_beside_a_trainer_never_see_half_a_model(tmp_path, number):
     assert steps > 20, "the trainer did not save while it was read"
 
 
-# Forks trainers that are ready to go and lets them go at once; notes the first to leave, then stops the other.
+# Forks trainers that are ready to go and lets them go at once; notes the first to leave, then stops the other, once its
+# record is begun: before that a signal leaves nothing behind.
 RACE = """
-import json, os, signal, sys
+import json, os, signal, sys, time
 import charrnn.training.session, torch
 torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # loads what is loaded late
 from charrnn.cli.app import run
@@ -461,6 +462,8 @@ for number in range(int(sys.argv[1])):
     signal.alarm(60)
     first, status = os.wait()
     second = (set(children) - {first}).pop()
+    while not os.path.exists(f"checkpoints/job{number}/metrics.jsonl"):
+        time.sleep(0.01)
     os.kill(second, signal.SIGTERM)
     _, other = os.waitpid(second, 0)
     message = open(f"error-{number}-{children[first]}").read()
