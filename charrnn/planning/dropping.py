@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from charrnn.config import ModelConfig, Wish
+from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.shapes import parameter_shapes
 from charrnn.text.corpus import Corpus
 
@@ -58,6 +58,12 @@ def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: fl
     if wish.get("dropout") is not None:
         found, why = Dropping(wish.get("dropout"), 0.0, 1.0), "only `dropout` was asked for"
     return {"dropout": found.dropout, "weight_drop": found.weight_drop, "dropout_start": found.start}, why
+
+
+def unasked(wish: Wish, config: RunConfig, corpus: Corpus, readings: float) -> dict[str, float]:
+    """What of that nobody asked for, in a run of `config` that was to be of another length."""
+    rates, _ = chosen(wish, config.model_dump(), corpus, readings)
+    return {key: rate for key, rate in rates.items() if wish.get(key) is None}
 
 
 def may_rise(wish: Wish, corpus: Corpus) -> bool:

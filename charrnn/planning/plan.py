@@ -2,7 +2,7 @@
 
 A throw-away learner makes steps for about a second and scores some of the validation part; what a step and an
 evaluation cost gives the number of steps that fit. The number is recorded, so resuming never looks at a clock. While a
-run with a time limit is under way, `replan` corrects the number now and then, as machines change their speed.
+run whose steps nobody counted is under way, `replan` corrects the number now and then, as machines change their speed.
 """
 
 import math
@@ -68,10 +68,24 @@ def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: E
     return group.first(lambda: Cost(step, longer * (time.monotonic() - before)))
 
 
+def counted(wish: Wish) -> bool:
+    """Whether the number of steps is wished, and not a time or nothing."""
+    return wish.get("steps") is not None or wish.get("epochs") is not None
+
+
 def needs_measuring(wish: Wish) -> bool:
     """Whether any wish is in seconds: a time, no length at all, or a duration between evaluations."""
-    durations = any(isinstance(wish.get(key), str) for key in ("eval_every", "sample_every"))
-    return durations or (wish.get("steps") is None and wish.get("epochs") is None)
+    return not counted(wish) or any(isinstance(wish.get(key), str) for key in ("eval_every", "sample_every"))
+
+
+def deadline(wish: Wish, began: float) -> float:
+    """When a run ends whose steps are not counted, on the monotonic clock; its time counts from when it `began`."""
+    return began + wish.get("time") if wish.get("time") is not None else time.monotonic() + DEFAULT_SECONDS
+
+
+def most_steps(choices: Choices, wish: Wish, windows: int) -> float:
+    """How many steps a run may make whose steps are not counted: without a time, as many as the text is worth."""
+    return math.inf if wish.get("time") is not None else _bounded(choices.epochs * windows)
 
 
 def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, seconds_left: float) -> RunConfig:
@@ -131,19 +145,23 @@ def evaluations(cost: Cost | None, steps: int) -> int:
     return min(steps, max(1, min(EVALUATIONS, math.floor(affordable))))
 
 
-def replan(config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fixed: bool = False) -> RunConfig:
+def replan(
+    config: RunConfig, step: int, cost: Cost, seconds_left: float, *, fixed: bool = False, most: float = math.inf
+) -> RunConfig:
     """`config` with the number of steps that ends in time, seen from `step`; unchanged where that differs by under 1 %.
+
+    They are at `most` so many.
 
     A rest of twice or half the planned length also gets its evaluations spread anew, unless their interval is `fixed`.
     A run at its end goes on only if most of its time is left: the machine was busy when it was measured.
     """
     left = config.steps - step
-    fit = fitting(cost, seconds_left, config.eval_every)
+    fit = int(min(fitting(cost, seconds_left, config.eval_every), most - step))
     if abs(fit - left) < 0.01 * config.steps or (left == 0 and fit <= step):
         return config
     if fixed or left / 2 < fit < 2 * left:
         return config.model_copy(update={"steps": step + fit})
-    fit = fitting(cost, seconds_left, None)
+    fit = int(min(fitting(cost, seconds_left, None), most - step))
     each = math.ceil(fit / evaluations(cost, fit))
     sampling = each if config.sample_every == config.eval_every else config.sample_every
     return config.model_copy(update={"steps": step + fit, "eval_every": each, "sample_every": sampling})
@@ -163,15 +181,13 @@ def _length(choices: Choices, wish: Wish, windows: int, cost: Cost | None, secon
     if wish.get("epochs") is not None:
         return _bounded(float(wish.get("epochs")) * windows)
     assert cost is not None
-    asked, timed = wish.get("eval_every"), wish.get("time") is not None
-    every = None if asked is None else _in_steps(asked, cost, 1)
-    fit = _bounded(fitting(cost, seconds_left if timed else DEFAULT_SECONDS, every))
-    if timed:
+    every = None if wish.get("eval_every") is None else _in_steps(wish.get("eval_every"), cost, 1)
+    if wish.get("time") is not None:
         choices.reasons["steps"] = f"what fits into the time given, at {1000 * cost.step:.1f} ms per step"
-        return fit
-    cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; `time=10m` trains longer"
-    choices.reasons["steps"] = cap
-    return min(fit, _bounded(choices.epochs * windows))
+    else:
+        cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; `time=10m` trains longer"
+        choices.reasons["steps"] = cap
+    return _bounded(min(fitting(cost, seconds_left, every), most_steps(choices, wish, windows)))
 
 
 def _bounded(steps: float) -> int:

@@ -116,7 +116,7 @@ def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) ->
     expected = group.each(lambda: teaching.asked(tried, corpus, request.cache, request.tell))
     if needed or measure:
         cost = plan.measure(tried, corpus, group, expected)
-    left = (wish.get("time") or 0.0) - (time.monotonic() - request.began)
+    left = plan.deadline(wish, request.began) - time.monotonic()
     config = group.first(lambda: plan.complete(choices, wish, corpus, cost if needed else None, left))
     prepared = Preparation(corpus, choices, config, cost, notices, source, expected, peak_memory())
     if prepared.parameters > HEAVY * len(corpus.train):

@@ -28,7 +28,7 @@ from charrnn.text.lanes import Lanes
 from charrnn.training import overfitting
 from charrnn.training.interruption import Interruption
 from charrnn.training.keeper import Keeper
-from charrnn.training.pace import Pace
+from charrnn.training.pace import Pace, told
 
 REPORTS, REPORT_STEPS = 400, 100  # so many in a run, but never further apart than so many steps
 ROLLBACKS = 3  # in a whole run
@@ -219,6 +219,8 @@ class Loop:
         """Fit the rest of the run into the time that is left."""
         step, config = self.progress.step, self.pace.planned(self.config, self.progress.step, seconds, self.group)
         if config != self.config and self.pace.cost:
+            if notice := told(self.config, config):
+                self.emit(Notice(step, notice))
             self.use(config)
             self.emit(Planned(step, config.steps, (config.steps - step) * self.pace.cost.step))
 

@@ -81,9 +81,7 @@ def start(p: Preparation, run: Run, request: Request, emit: Listener, interrupti
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), dict(request.wish.values), group)
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption, group)
     loop.first_weights = weights
-    loop.pace.fixed = request.wish.get("eval_every") is not None
-    if request.wish.get("time"):
-        loop.pace.deadline, loop.pace.cost = request.began + request.wish.get("time"), p.cost
+    loop.pace = Pace.of(p, request)
     loop.emit(Started(0, run.path.name, p.parameters, config.steps, False))
     for notice in p.notices + p.choices.sentences():
         loop.emit(Notice(0, notice))

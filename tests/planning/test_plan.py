@@ -115,14 +115,14 @@ def test_without_a_length_a_small_text_is_not_read_too_often(train):
     assert 1 < choices.epochs < math.inf
     windows = windows_of(corpus.train, corpus.vocabulary, 16, 64).windows
     cost = Cost(0.1 / windows, 0.01)
-    assert complete(choices, wish, corpus, cost, 0.0).steps == choices.epochs * windows
+    assert complete(choices, wish, corpus, cost, DEFAULT_SECONDS).steps == choices.epochs * windows
     assert f"at most {choices.epochs:g} epochs" in choices.reasons["steps"]
     wish.add({"time": 600.0}, "flag")
     assert complete(choices, wish, corpus, cost, 600.0).steps > choices.epochs * windows
 
 
 def test_without_a_length_a_slow_machine_stops_after_the_default_time():
-    config = planned(Cost(1.0, 2.0), seconds_left=0.0)
+    config = planned(Cost(1.0, 2.0), seconds_left=DEFAULT_SECONDS)
     assert 0.9 * DEFAULT_SECONDS < config.steps + 2 * watched(config.steps, config.eval_every) < DEFAULT_SECONDS
 
 
@@ -224,6 +224,15 @@ def test_a_run_is_replanned_when_its_end_moves_by_more_than_a_hundredth(room, st
 def test_a_run_that_ends_early_goes_on_if_most_of_its_time_is_left(steps, room, longer):
     seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
     assert replan(run_config(steps=steps, eval_every=steps), steps, Cost(0.1, 0.0), seconds_left).steps == longer
+
+
+@pytest.mark.parametrize(("made", "room", "most", "steps"), [
+    (500, 900, 1100, 1100), (500, 900, 1000, 1000), (500, 100, 1100, 600), (1000, 900, 1000, 1000),
+    (1000, 1100, 1050, 1000),
+])  # fmt: skip
+def test_a_replanned_run_never_makes_more_steps_than_the_text_is_worth(made, room, most, steps):
+    seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
+    assert replan(run_config(), made, Cost(0.1, 0.0), seconds_left, most=most).steps == steps
 
 
 def check_length(config, made, again, cost, seconds_left):
