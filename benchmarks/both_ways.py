@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -139,6 +140,16 @@ def restored(fill: Callable[[str], str], text: str, *, seed: int, spans: bool) -
     return float(right.reshape(-1, SPAN).all(axis=1).mean() if spans else right.mean())
 
 
+def filled(model: LanguageModel, given: str) -> str:
+    """A text whose gaps the model has filled."""
+    return str(model.fill(given, gap="\ufdef").text)
+
+
+def with_common(common: str, given: str) -> str:
+    """A text whose gaps are filled with the commonest character."""
+    return given.replace("\ufdef", common)
+
+
 def fill(trained: Trained, seeds: int) -> dict[str, Any]:
     """How much of what was erased is restored."""
     rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -155,13 +166,13 @@ def fill(trained: Trained, seeds: int) -> dict[str, Any]:
             return restore(network, v, given, lambda each: [each], How(), gap="\ufdef").text
 
         ways: dict[str, Callable[[str], str]] = {
-            "bidirectional": lambda given, of=both: of.fill(given, gap="\ufdef").text,
-            "one direction, with search": lambda given, of=one: of.fill(given, gap="\ufdef").text,
+            "bidirectional": partial(filled, both),
+            "one direction, with search": partial(filled, one),
             f"{ORDER}-gram, with search": searched,
-            "likeliest character": lambda given, common=common: given.replace("\ufdef", common),
+            "likeliest character": partial(with_common, common),
         }
         for name, way in ways.items():
-            rows[name].append(tuple(restored(way, text, seed=seed, spans=spans) for spans in (False, True)))
+            rows[name].append((restored(way, text, seed=seed, spans=False), restored(way, text, seed=seed, spans=True)))
     return {name: np.array(values).T.tolist() for name, values in rows.items()}
 
 

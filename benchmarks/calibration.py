@@ -57,7 +57,7 @@ def main() -> None:
         "run, nats per symbol as trained, calibrated (temperature), each half at the temperature of the other (theirs),"
         " and by the checkpoint of the other"
     )
-    for name in sys.argv[1:] or [None]:
+    for name in sys.argv[1:] or list[str | None]([None]):
         path, found = halves(name)
         nats, symbols = found[:, :-1].sum(axis=0), found[:, -1].sum()
         first, second, whole = (int(part.argmin()) for part in (*found[:, :-1], nats))

@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Sizes:
 
 def seconds(work: Callable[[], object], sizes: Sizes) -> float:
     """Mean seconds of `work` after three warm-up calls; the device is waited for at both ends."""
-    wait = torch.cuda.synchronize if sizes.device.startswith("cuda") else lambda: None
+    wait: Callable[[], None] = torch.cuda.synchronize if sizes.device.startswith("cuda") else lambda: None
     for _ in range(3):
         work()
     wait()
@@ -68,6 +69,11 @@ def seconds(work: Callable[[], object], sizes: Sizes) -> float:
             count += 1
         wait()
     return (time.perf_counter() - began) / count
+
+
+def there_and_back(layer: nn.LSTM, x: torch.Tensor) -> None:
+    """Forward and backward."""
+    layer(x)[0].float().sum().backward()
 
 
 def recurrences(sizes: Sizes) -> Rows:
@@ -81,7 +87,7 @@ def recurrences(sizes: Sizes) -> Rows:
                 layer = nn.LSTM(embedding, hidden).to(sizes.device, dtype)
                 for lanes in sizes.lanes:
                     x = torch.randn(sizes.window, lanes, embedding, device=sizes.device, dtype=dtype)
-                    found = seconds(lambda layer=layer, x=x: layer(x)[0].float().sum().backward(), sizes)
+                    found = seconds(partial(there_and_back, layer, x), sizes)
                     rate = sizes.window * lanes / found
                     shape = {"hidden": hidden, "embedding": embedding, "lanes": lanes, "precision": name}
                     yield shape | {"ms": found * 1e3, "characters_per_second": rate}
@@ -91,7 +97,7 @@ def peaks(sizes: Sizes) -> Rows:
     """Products of square matrices."""
     for name, dtype in {"float16": torch.float16, "bfloat16": torch.bfloat16, "TF32": torch.float32}.items():
         a, b = (torch.randn(sizes.square, sizes.square, device=sizes.device, dtype=dtype) for _ in range(2))
-        found = seconds(lambda a=a, b=b: a @ b, sizes)
+        found = seconds(partial(torch.matmul, a, b), sizes)
         yield {"precision": name, "tflops": 2 * sizes.square**3 / found / 1e12}
 
 
@@ -110,7 +116,11 @@ def config(sizes: Sizes, hidden: int, lanes: int, precision: str, weight_drop: f
 
 def ids_of(lanes: int, sizes: Sizes) -> Lanes:
     """A text long enough for any batch."""
-    return Lanes(np.random.default_rng(0).integers(SYMBOLS, size=2 * lanes * sizes.window * 20), lanes, sizes.window)
+    return Lanes(
+        np.random.default_rng(0).integers(SYMBOLS, size=2 * lanes * sizes.window * 20, dtype=np.uint16),
+        lanes,
+        sizes.window,
+    )
 
 
 def steps(sizes: Sizes) -> Rows:
@@ -130,7 +140,10 @@ def step(sizes: Sizes, hidden: int, lanes: int, precision: str, weight_drop: flo
     learner = Learner(config(sizes, hidden, lanes, precision, weight_drop), SYMBOLS)
     if not captured:
         learner.learn = learner._learn
-    work = lambda: learner.step(windows.window(n := next(made)), n)  # noqa: E731
+
+    def work() -> None:
+        learner.step(windows.window(n := next(made)), n)
+
     found = seconds(work, sizes)
     began, asked = time.perf_counter(), 5
     for _ in range(asked):
@@ -148,7 +161,7 @@ def plain(sizes: Sizes) -> dict[str, Any]:
     parts = nn.Embedding(SYMBOLS, 64), nn.LSTM(64, hidden, batch_first=True), nn.Linear(hidden, SYMBOLS)
     network = nn.ModuleList(parts).to(sizes.device)
     optimizer, windows = torch.optim.Adam(network.parameters(), lr=1e-3), ids_of(lanes, sizes)
-    made, states = iter(range(10**9)), [None]
+    made, states = iter(range(10**9)), list[Any]([None])
 
     def step() -> None:
         window = windows.window(next(made))
@@ -241,7 +254,7 @@ def main() -> None:
         torch.cuda.get_device_name() if known.device.startswith("cuda") else platform.processor() or platform.machine()
     )
     found: dict[str, Any] = {"device": name, "torch": torch.__version__, "cudnn": torch.backends.cudnn.version()}
-    parts = {
+    parts: dict[str, Callable[[Sizes], Rows]] = {
         "recurrences": recurrences,
         "peaks": peaks,
         "steps": steps,

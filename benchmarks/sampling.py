@@ -18,12 +18,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 import numpy as np
 
 import charrnn
+from charrnn.config import RunConfig
 from charrnn.generation.sample import Request, Sampling
 
 WITH_TORCH = """
@@ -75,7 +77,7 @@ def processes(folder: str) -> None:
     print(f"evaluate one line from stdin     {scored:.3f} s")
 
 
-def write(model: charrnn.LanguageModel, length: int, streams: int, **limits: int) -> None:
+def write(model: charrnn.LanguageModel, length: int, streams: int, **limits: Any) -> None:
     """So many texts of so many symbols; the time that it takes to index the training text counts."""
     requests = [Request(model.encode("A"), seed) for seed in range(streams)]
     for _ in model.write(requests, Sampling(length=length, **limits)):
@@ -137,14 +139,14 @@ def step_torch(model: charrnn.LanguageModel, length: int) -> None:
             symbol = torch.multinomial(logits[0].softmax(-1), 1)
 
 
-def step_cells(config: object, symbols: int, length: int) -> None:
+def step_cells(config: RunConfig, symbols: int, length: int) -> None:
     """The same with torch's cell modules: the fastest plain torch."""
     import torch
     from torch import nn
 
     kind = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}[config.cell]
-    embedding, head = nn.Embedding(symbols, config.embedding), nn.Linear(config.hidden, symbols)
-    cells = [kind(config.hidden if k else config.embedding, config.hidden) for k in range(config.layers)]
+    embedding, head = nn.Embedding(symbols, config.embedding or symbols), nn.Linear(config.hidden, symbols)
+    cells = [kind(config.hidden if k else config.embedding or symbols, config.hidden) for k in range(config.layers)]
     norms = [nn.LayerNorm(config.hidden) for _ in cells]
     zeros = torch.zeros(1, config.hidden)
     states = [(zeros, zeros) if config.cell == "lstm" else zeros for _ in cells]
@@ -165,7 +167,7 @@ def memory(folder: str, length: int) -> None:
     command += ["--count", str(length // 4000)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        written, marks = 0, []
+        written, marks = 0, list[float]()
         while piece := process.stdout.read(100_000):
             written += len(piece)
             if written >= length // 10 * (len(marks) + 1):

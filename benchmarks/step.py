@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def plain_step(config: RunConfig, lanes: Lanes, symbols: int, precision: str = "
     """One step of the plain loop."""
     network = Plain(config.cell, config.hidden, symbols)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    steps, states = iter(range(10**9)), [None]
+    steps, states = iter(range(10**9)), list[Any]([None])
 
     def step() -> None:
         window = lanes.window(next(steps))
@@ -102,7 +103,7 @@ def head_step(config: RunConfig, lanes: Lanes, symbols: int) -> Callable[[], Non
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = head(features)
-        F.cross_entropy(logits.float().flatten(0, 1), targets).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(logits.float().flatten(0, 1), targets).backward()
 
     return step
 
@@ -140,7 +141,7 @@ def peak(precision: str) -> float:
     best, dtype = 0.0, getattr(torch, precision)
     for rows, inner, columns in ((1024, 1024, 1024), (2048, 2048, 2048), (2048, 512, 2048), (1024, 448, 1536)):
         left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(inner, columns, dtype=dtype)
-        best = max(best, 2 * rows * inner * columns / seconds(lambda a=left, b=right: a @ b))
+        best = max(best, 2 * rows * inner * columns / seconds(partial(torch.matmul, left, right)))
     return best
 
 
@@ -162,7 +163,7 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=65)
     parser.add_argument("--rounds", type=int, default=5)
     known = parser.parse_args()
-    lanes = Lanes(np.random.default_rng(0).integers(known.symbols, size=10**6), known.batch_size, 64)
+    lanes = Lanes(np.random.default_rng(0).integers(known.symbols, size=10**6, dtype=np.uint16), known.batch_size, 64)
     shape = lanes, known.symbols
     lstm, gru = (settings(cell, known.hidden, known.batch_size) for cell in ("lstm", "gru"))
     work = {"plain LSTM, float32": plain_step(lstm, *shape), "plain GRU, float32": plain_step(gru, *shape)}

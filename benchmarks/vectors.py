@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +75,7 @@ def drawn(shape: str, size: str) -> Array:
         "triangle": (abs(x) * 2 <= y + radius) & (abs(y) <= radius),
         "cross": (np.minimum(abs(x), abs(y)) == 0) & (np.maximum(abs(x), abs(y)) <= radius),
     }
-    return masks[shape].astype(np.float32)
+    return np.asarray(masks[shape], np.float32)
 
 
 def picture(things: Sequence[tuple[str, str, str]], side: str, generator: Generator) -> Array:
@@ -181,7 +181,7 @@ def mel(samples: Array, rate: int) -> Array:
     rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     found = np.log(power @ np.maximum(0, np.minimum(rising, falling)).T + 1e-3)
-    return (found - found.mean(axis=0)).astype(np.float32)  # of a voice what does not change is left out
+    return np.asarray(found - found.mean(axis=0), np.float32)  # of a voice what does not change is left out
 
 
 def spoken(word: str, voice: str, speed: int, pitch: int) -> Array:
@@ -190,7 +190,7 @@ def spoken(word: str, voice: str, speed: int, pitch: int) -> Array:
     with tempfile.TemporaryFile() as file:
         subprocess.run(line, stdout=file, check=True)
         file.seek(44)  # what it writes before the samples, whose number it does not know yet
-        samples = np.frombuffer(file.read(), dtype="<i2").astype(np.float32) / 2**15
+        samples = np.frombuffer(file.read(), dtype="<i2").astype(np.float32) / np.float32(2**15)
     loud = np.flatnonzero(np.abs(samples) > 0.01)
     return mel(samples[loud[0] : loud[-1] + 1], 22050)
 
@@ -340,7 +340,14 @@ def step() -> dict[str, object]:
     for kind, mark in ((0, "a"), (size, VECTOR)):
         vocabulary = Vocabulary("char", tuple(sorted({END, mark, *"abcdefgh"})), end="\n", vectors=kind > 0)
         ids = vocabulary.numbered(vocabulary.encode(END + "".join(mark + text + END for text in texts)))
-        values = {"layers": 1, "hidden": 256, "embedding": 64, "dropout": 0.2, "weight_drop": 0, "dropout_start": 1}
+        values: dict[str, Any] = {
+            "layers": 1,
+            "hidden": 256,
+            "embedding": 64,
+            "dropout": 0.2,
+            "weight_drop": 0,
+            "dropout_start": 1,
+        }
         values |= {"corpus": ["-"], "validation_fraction": 0.1, "batch_size": 16, "seq_length": 64, "steps": 10**6}
         values |= {"learning_rate": 4e-3, "warmup": 100, "eval_every": 1, "save_every": 1, "sample_every": 1}
         values |= {"device": "cpu", "precision": "float32", "threads": 1, "vector_size": kind}

@@ -152,7 +152,7 @@ class Learner:
         loss = loss * each if each else loss
         for parameter in self.parameters:
             parameter.grad = None
-        (loss if self.scale is None else loss * self.scale).backward()  # type: ignore[no-untyped-call]
+        (loss if self.scale is None else loss * self.scale).backward()
         return Learnt(
             loss.detach(), self._descend(rate, pull), [tuple(part.detach() for part in layer) for layer in after]
         )

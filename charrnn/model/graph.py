@@ -45,7 +45,7 @@ def captured(work: Callable[[], Result], changing: Sequence[Tensor]) -> tuple[Ca
         RuntimeError: it cannot be captured.
     """
     before = [tensor.detach().clone() for tensor in changing]
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     graph = torch.cuda.CUDAGraph()
     try:
