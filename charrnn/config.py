@@ -39,6 +39,11 @@ def parse_duration(value: object) -> float:
     return seconds
 
 
+def shown(key: str, value: object) -> str:
+    """The `value` of a setting as somebody would write it."""
+    return "none" if value is None else f"{value:.10g}s" if key == "time" else str(value)
+
+
 def parse_interval(value: object) -> int | str:
     """A number of steps (an integer), or a duration, kept as written."""
     if isinstance(value, int) or str(value).strip().isdecimal():

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.config import LARGEST, LENGTHS, RunConfig, Wish, parse_duration
+from charrnn.config import LARGEST, LENGTHS, RunConfig, Wish, parse_duration, shown
 from charrnn.errors import SettingsError
 from charrnn.evaluation.held_out import SHORTEST, reading
 from charrnn.learning.distributed import ALONE, Group
@@ -127,7 +127,8 @@ def lengthened(config: RunConfig, progress: Progress, leg: Leg, corpus: Corpus) 
     total = _length(Choices(), leg.wish, windows, leg.cost, left) + (leg.deadline is not None) * progress.step
     if total <= progress.step or (leg.deadline is not None and left <= 0):
         key = next(key for key in LENGTHS if leg.wish.get(key) is not None)
-        what, had = f"`{key}={leg.wish.get(key)}` is not longer than the run", f"it has made {progress.step:,} steps"
+        what = f"`{key}={shown(key, leg.wish.get(key))}` is not longer than the run"
+        had = f"it has made {progress.step:,} steps"
         raise SettingsError(what, had, "ask for more", "leave it out")
     changes: dict[str, Any] = {"steps": total, "legs": [*config.legs, progress.step]}
     if leg.asked.get("eval_every") is None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from charrnn import __version__
-from charrnn.config import LENGTHS, RunConfig, Wish
+from charrnn.config import LENGTHS, RunConfig, Wish, shown
 from charrnn.config_file import CONFIG, write_config_file
 from charrnn.errors import SettingsError
 from charrnn.learning.distributed import ALONE, Group
@@ -179,7 +179,8 @@ def agreed(checkpoint: Checkpoint, request: Request, *, complete: bool) -> tuple
             continue
         moved = key in places_of(checkpoint.config)  # where something lies now; its fingerprint must agree
         if key not in MAY_CHANGE and not moved and value != "auto" and recorded.get(key) != value:
-            what = f"`{key}={value}` is not what this run was started with ({recorded.get(key)})"
+            had = shown(key, recorded.get(key))
+            what = f"`{key}={shown(key, value)}` is not what this run was started with ({had})"
             raise SettingsError(
                 what,
                 "resuming continues a run as it was",

@@ -206,6 +206,8 @@ def test_resuming_with_other_settings_is_refused(tmp_path):
     assert not train(tmp_path, poll=6)
     with pytest.raises(SettingsError, match=r"`hidden=13` is not what this run was started with \(12\)"):
         train(tmp_path, hidden=13)
+    with pytest.raises(SettingsError, match=r"`time=90s` is not what this run was started with \(none\)"):
+        train(tmp_path, steps=None, time=90.0)
 
 
 def test_a_run_in_bfloat16_goes_on_in_float32_where_a_machine_has_none(tmp_path, monkeypatch):
