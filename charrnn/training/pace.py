@@ -45,11 +45,11 @@ class Pace:
             return cls()
         windows = windows_of(p.corpus.train, p.corpus.vocabulary, c.batch_size, c.seq_length).windows
         return cls(
-            plan.deadline(wish, request.began),
-            p.cost,
-            wish.get("eval_every") is not None,
-            plan.most_steps(p.choices, wish, windows),
-            lambda steps: dropping.unasked(wish, c, p.corpus, steps / windows),
+            deadline=plan.deadline(wish, request.began),
+            cost=p.cost,
+            fixed=wish.get("eval_every") is not None,
+            most=plan.most_steps(p.choices, wish, windows),
+            rates=lambda steps: dropping.unasked(wish, c, p.corpus, steps / windows),
         )
 
     def back_to(self, step: int, seconds: float) -> None:

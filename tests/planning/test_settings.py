@@ -187,7 +187,7 @@ def test_the_precision_is_the_faster_one_and_both_speeds_are_said(monkeypatch):
         precision, why, shapes = precision_for(monkeypatch, float32, bfloat16)
         assert precision == expected
         assert f"float32 {float32 / 1e9:.0f}, bfloat16 {bfloat16 / 1e9:.0f}" in why
-        assert shapes == [LayerShape("lstm", 64, 256, 16)]
+        assert shapes == [LayerShape("lstm", 64, 128, 16)]
 
 
 def test_it_is_measured_on_a_layer_like_the_one_that_will_be_trained(monkeypatch):
