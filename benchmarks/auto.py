@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 GRID = (
+    "--hidden 128 --dropout 0.1 --batch-size 16 --learning-rate 1e-2",
     "--hidden 256 --dropout 0.3 --batch-size 16 --learning-rate 5e-3",
     "--hidden 384 --dropout 0.6 --batch-size 16 --learning-rate 5e-3",
     "--hidden 512 --dropout 0.2 --batch-size 32 --learning-rate 7e-3",
