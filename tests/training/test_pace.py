@@ -113,12 +113,12 @@ def test_a_run_that_gets_a_little_longer_keeps_what_it_drops(clock):
 
 def test_a_dropout_that_was_asked_for_stays_whatever_the_length(clock):
     pace, p, _ = of(0.1, time=60.0, dropout=0.3)
-    last = made(pace, p.config, clock, lambda step: 0.002)[-1]
+    last = made(pace, p.config, clock, lambda step: 0.01)[-1]
     assert last.steps > 4 * p.config.steps
     assert (last.dropout, last.weight_drop, last.dropout_start) == (0.3, 0.0, 1.0)
     clock.now = 100.0
     pace, p, _ = of(0.1, time=60.0, weight_drop=0.1)
-    last = made(pace, p.config, clock, lambda step: 0.002)[-1]
+    last = made(pace, p.config, clock, lambda step: 0.01)[-1]
     assert (last.weight_drop, last.dropout) == (0.1, 0.5)
     assert p.config.dropout < 0.5
 
