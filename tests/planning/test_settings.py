@@ -140,10 +140,7 @@ def test_the_machine_is_measured_only_where_the_table_depends_on_it():
 @pytest.mark.parametrize(
     ("changes", "weights"),
     [
-        (
-            {},
-            12 * (2 + 3) + 5 * 3,
-        ),  # of 3 units and 2 inputs: four gates, and a head of 5 symbols; the embedding is looked up
+        ({}, 12 * (2 + 3) + 5 * 3),
         ({"layers": 2}, 12 * (2 + 3) + 12 * (3 + 3) + 5 * 3),
         ({"cell": "rnn"}, 3 * (2 + 3) + 5 * 3),
         ({"embedding": 0}, 12 * (5 + 3) + 5 * 3),
@@ -151,6 +148,7 @@ def test_the_machine_is_measured_only_where_the_table_depends_on_it():
     ],
 )
 def test_operations_are_six_for_each_weight_of_a_product(changes, weights):
+    """Of 3 units and 2 inputs: four gates, and a head of 5 symbols; the embedding is looked up."""
     network = {"layers": 1, "hidden": 3, "embedding": 2, "dropout": 0.0} | changes
     assert operations(ModelConfig.model_validate(network), 5) == 6 * weights
 
