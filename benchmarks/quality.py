@@ -4,9 +4,9 @@
     python benchmarks/quality.py tinyshakespeare.txt --seeds 3 --steps 6400 --hidden 768 ...
 
 Prints one line per seed (nats per character, the same with nothing fitted to what is scored as in `calibration.py`,
-how far the last look stands above the best, wall-clock seconds of the whole training command) and the mean with its
-spread. With `--adapt` the score of the network that goes on learning, and its seconds, too. With `--tune` the last
-tenth of the text is cut off first, so that settings are never chosen on it.
+how far the last look stands above the best, the network and its steps, wall-clock seconds of the whole training
+command) and the mean with its spread. With `--adapt` the score of the network that goes on learning, and its seconds,
+too. With `--tune` the last tenth of the text is cut off first, so that settings are never chosen on it.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import yaml
 from calibration import with_nothing_fitted
 
 
@@ -32,6 +33,12 @@ def above(run: Path) -> float:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     looks = [line["nats_per_char"] for line in lines if line["event"] == "evaluated"]
     return float(looks[-1] - min(looks))
+
+
+def size(run: Path) -> str:
+    """The network of a run, and how long it learnt."""
+    c = yaml.safe_load((run / "config.yaml").read_text())
+    return f"{c['layers']} x {c['hidden']} units, {c['steps']} steps of {c['batch_size']} x {c['seq_length']}"
 
 
 def main() -> None:
@@ -58,7 +65,8 @@ def main() -> None:
             run = Path(folder) / "checkpoints" / name
             scores.append([score, with_nothing_fitted(run)])
             told = f"seed {seed}: {score:.4f} nats per character, with nothing fitted {scores[-1][1]:.4f}"
-            print(f"{told}, the last look {above(run):.4f} above the best, {seconds:.1f} s", flush=True)
+            told += f", the last look {above(run):.4f} above the best, {size(run)}, {seconds:.1f} s"
+            print(told, flush=True)
             if known.adapt:
                 began = time.monotonic()
                 scores[-1].append(
