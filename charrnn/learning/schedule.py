@@ -10,7 +10,7 @@ RAISE = 1 / 3
 def learning_rate(step: int, *, peak: float, warmup: int, steps: int, legs: Sequence[int] = ()) -> float:
     """Linear warm-up over `warmup` steps, the peak, and straight down to near zero at the last of `steps`.
 
-    Hägele et al. 2024, constant learning rate and cooldown: here mostly better than a half cosine (benchmarks/README.md).
+    Hägele et al. 2024, constant learning rate and cooldown: here mostly better than a half cosine (measured).
 
     `step` counts from 0; the first step already learns at peak / (warmup + 1). A run that was made longer, at the
     steps `legs`, warms up and falls again in each of its legs, of which the later ones warm up over a tenth at most.
