@@ -146,7 +146,7 @@ RaiseDropout = Annotated[
 ]
 WeightDecay = Annotated[float | None, optimisation("--weight-decay", "On weight matrices only.", default="0.05")]
 LearningRate = Annotated[
-    float | None, optimisation("--learning-rate", "Held after the warm-up, then down to zero.", default="auto")
+    float | None, optimisation("--learning-rate", "Peak: held after the warm-up, then down to zero.", default="auto")
 ]
 Warmup = Annotated[int | None, optimisation("--warmup", "Steps up to the peak.", default="a tenth of all, at most 100")]
 DistillFrom = Annotated[
