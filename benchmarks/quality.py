@@ -18,8 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
 from calibration import with_nothing_fitted
+
+from charrnn.config_file import CONFIG, read_config_file
 
 
 def charrnn(*arguments: str, folder: str) -> str:
@@ -37,7 +38,7 @@ def above(run: Path) -> float:
 
 def size(run: Path) -> str:
     """The network of a run, and how long it learnt."""
-    c = yaml.safe_load((run / "config.yaml").read_text())
+    c = read_config_file(run / CONFIG)
     return f"{c['layers']} x {c['hidden']} units, {c['steps']} steps of {c['batch_size']} x {c['seq_length']}"
 
 
