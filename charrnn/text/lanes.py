@@ -9,16 +9,22 @@ The text is cut into B equal lanes that are read side by side, T symbols at a ti
 Window w+1 begins where window w ended, so the hidden state can be carried; it starts afresh only where an epoch does.
 What B lanes of W whole windows leave over (less than one batch) is used as a random offset that differs each epoch.
 
+The first epoch is read in pieces of PIECE windows, each from a fresh state, in random order: a run that is over before
+it ends has then seen a little of everything, and not the beginning of each lane (measured: benchmarks/README.md).
+
 The order is a function of (seed, epoch) and the position is one integer, the step; nothing here remembers anything.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from charrnn.text.marks import Labels
 from charrnn.text.vocabulary import Ids
+
+PIECE = 8  # windows
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,20 @@ class Lanes:
         """The batch of `step`, counted from 0 over all epochs."""
         epoch, index = divmod(step, self.windows)
         lane_starts = self.offset(epoch) + np.arange(self.batch_size) * self.windows * self.seq_length
-        places = np.arange(self.seq_length + 1)[:, None] + (lane_starts + index * self.seq_length)[None, :]
+        fresh, window = index == 0, index
+        if epoch == 0:
+            piece, inside = divmod(index, PIECE)
+            fresh, window = inside == 0, int(_pieces(self.windows, self.seed)[piece]) * PIECE + inside
+        places = np.arange(self.seq_length + 1)[:, None] + (lane_starts + window * self.seq_length)[None, :]
         ends = np.full(self.batch_size, len(self.ids))
-        return Window(self.ids, places, np.full(self.batch_size, index == 0), ends)
+        return Window(self.ids, places, np.full(self.batch_size, fresh), ends)
+
+
+@lru_cache(maxsize=2)
+def _pieces(windows: int, seed: int) -> npt.NDArray[np.int64]:
+    """Which piece of an epoch of so many windows comes when; what is less than a piece comes last."""
+    whole = windows // PIECE
+    return np.append(np.random.default_rng([seed, windows]).permutation(whole), whole)
 
 
 def fit(symbols: int, batch_size: int, seq_length: int, shares: int = 1) -> tuple[int, int]:
