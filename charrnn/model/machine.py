@@ -18,7 +18,7 @@ from charrnn.model.cells import CELLS, autocast
 from charrnn.model.graph import Repeated
 from charrnn.shapes import CELL_GATES
 
-_STEPS, _GPU_STEPS, _SECONDS = 16, 128, 0.25  # of a measurement
+_STEPS, _GPU_STEPS, _SECONDS = 16, 128, 0.12  # of a measurement
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # malloc.h
 
 
@@ -93,7 +93,7 @@ def precisions(device: str, cell: str) -> list[str]:
 def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: LayerShape) -> dict[str, float]:
     """Floating-point operations a second of such a layer as it learns, in each of the precisions `wanted`.
 
-    Each is measured for a quarter of a second, in turns, and the quickest pass counts, as what else the machine does
+    Each is measured for an eighth of a second, in turns, and the quickest pass counts, as what else the machine does
     only slows. Nothing is concluded from what a processor says of itself: one with instructions for
     bfloat16 but without tiles of matrices (AMX) is faster in float32.
     """

@@ -1,6 +1,6 @@
 """Seconds -> steps: the only place where a clock decides how long a run is, and it decides before the first step.
 
-A throw-away learner makes steps for about a second and scores some of the validation part; what a step and an
+A throw-away learner makes steps for half a second and scores some of the validation part; what a step and an
 evaluation cost gives the number of steps that fit. The number is recorded, so resuming never looks at a clock. While a
 run whose steps nobody counted is under way, `replan` corrects the number now and then, as machines change their speed.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 from charrnn.config import LARGEST, LENGTHS, RunConfig, Wish, parse_duration, shown
 from charrnn.errors import SettingsError
+from charrnn.evaluation.baselines import COUNTED_SYMBOLS
 from charrnn.evaluation.held_out import SHORTEST, reading
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
@@ -27,17 +28,19 @@ from charrnn.text.corpus import Corpus
 
 EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
-CLOSING_SECONDS = 3.5  # the last save, n-grams and compressors (of about a million symbols) and leaving
+CLOSING_SECONDS = 3.5  # the last save, n-grams and compressors (of a million symbols) and leaving
+LEAVING_SECONDS = 0.5  # of them, without n-grams and compressors
 MARGIN = 0.98  # of the time left, for steps slower than those measured
-_WARM, _SECONDS, _MOST = 4, 1.0, 200
+_WARM, _SECONDS, _MOST = 4, 0.5, 200
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What was measured: seconds of one step, and of one evaluation."""
+    """Seconds of one step and of one evaluation, as measured, and of what comes after the last."""
 
     step: float
     evaluation: float
+    closing: float = CLOSING_SECONDS
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: E
     if len(corpus.validation) > 1:
         validate(learner.average, corpus, group, most=SHORTEST)
     longer = reading(corpus) / max(1, reading(corpus, SHORTEST))
-    return group.first(lambda: Cost(step, longer * (time.monotonic() - before)))
+    evaluation, counted = longer * (time.monotonic() - before), min(1.0, len(corpus.train) / COUNTED_SYMBOLS)
+    closing = LEAVING_SECONDS + counted * (CLOSING_SECONDS - LEAVING_SECONDS)
+    return group.first(lambda: Cost(step, evaluation, closing))
 
 
 def counted(wish: Wish) -> bool:
@@ -170,7 +175,7 @@ def replan(
 
 def fitting(cost: Cost, seconds: float, eval_every: int | None) -> int:
     """How many steps fit into `seconds`, evaluating every so many (None: as `evaluations` spreads them)."""
-    room = MARGIN * (seconds - CLOSING_SECONDS - cost.evaluation)  # the last one is always made
+    room = MARGIN * (seconds - cost.closing - cost.evaluation)  # the last one is always made
     if eval_every is not None:
         return max(1, int(room / (cost.step + cost.evaluation / eval_every)))
     return max(1, int((room - min(EVALUATIONS * cost.evaluation, EVALUATION_SHARE * room)) / cost.step))

@@ -119,7 +119,7 @@ def test_the_speed_of_this_machine_is_one(cell):
 
 
 def test_a_precision_that_is_emulated_is_not_measured_for_long(monkeypatch):
-    """Where bfloat16 is emulated, a hundred times slower, a quarter of a second of it would be enough."""
+    """Where bfloat16 is emulated, a hundred times slower, an eighth of a second of it would be enough."""
     unroll, tries = CELLS["rnn"].unroll, []
 
     def emulated(self, *arguments):

@@ -287,3 +287,15 @@ def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):
     cost = measure(run_config(), corpus_of(100))
     assert 0 < cost.step < 10
     assert 0 < cost.evaluation < 10
+
+
+@pytest.mark.parametrize(("train", "closing"), [(100, 0.5), (500_000, 2.0), (10**6, 3.5), (10**8, 3.5)])
+def test_what_comes_after_the_last_step_takes_as_long_as_there_is_to_count(monkeypatch, train, closing):
+    monkeypatch.setattr(plan, "_SECONDS", 0.0)
+    monkeypatch.setattr(plan, "_MOST", 0)
+    assert measure(run_config(), corpus_of(train, 2)).closing == pytest.approx(closing, abs=0.001)
+
+
+def test_time_that_no_counting_takes_is_trained_in():
+    short, long = (planned(Cost(0.01, 0.0, closing), 30.0, time=30.0).steps for closing in (0.5, 3.5))
+    assert short - long == pytest.approx(MARGIN * 3.0 / 0.01, abs=2)
