@@ -24,7 +24,7 @@ import numpy.typing as npt
 from charrnn.text.marks import Labels
 from charrnn.text.vocabulary import Ids
 
-PIECE = 32  # windows
+PIECE = 8  # windows
 
 
 @dataclass(frozen=True)
