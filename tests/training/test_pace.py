@@ -48,10 +48,10 @@ def made(pace, run, clock, cost_of):
     return runs
 
 
-def spent(clock, budget, planned, cost_of):
+def spent(clock, budget, planned, cost_of, closing=CLOSING_SECONDS):
     """The seconds that a run takes whose step i costs `cost_of(i)`."""
-    pace = Pace(100.0 + budget, Cost(planned, 0.0), began=clock.now)
-    made(pace, config(int((budget - CLOSING_SECONDS) / planned)), clock, cost_of)
+    pace = Pace(100.0 + budget, Cost(planned, 0.0, closing), began=clock.now)
+    made(pace, config(int((budget - closing) / planned)), clock, cost_of)
     return clock.now - 100.0
 
 
@@ -64,6 +64,13 @@ def test_a_machine_that_becomes_slower_ends_the_run_in_time(clock, slower, begin
     taken = spent(clock, budget, each, lambda step: each * (slower if step >= first else 1))
     assert taken <= budget + 2 * slower * each
     assert taken >= 0.8 * budget
+
+
+@pytest.mark.parametrize("closing", [0.5, 3.5, 20.0])
+def test_what_comes_after_the_last_step_is_left_its_time(clock, closing):
+    """However slow the last of them become."""
+    taken = spent(clock, 95.0, 0.03, lambda step: 1.8 if step * 0.03 > 90 - closing else 0.03, closing)
+    assert taken <= 95 - closing + 2 * 1.8 + 0.1
 
 
 def test_a_machine_that_becomes_faster_is_used_to_the_end(clock):
