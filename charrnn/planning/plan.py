@@ -15,7 +15,7 @@ from typing import Any
 from charrnn.config import LARGEST, LENGTHS, RunConfig, Wish, parse_duration, shown
 from charrnn.errors import SettingsError
 from charrnn.evaluation.baselines import COUNTED_SYMBOLS
-from charrnn.evaluation.held_out import SHORTEST, reading
+from charrnn.evaluation.held_out import SHORTEST, reading, watched
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
 from charrnn.learning.teachers import Expected
@@ -68,8 +68,8 @@ def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: E
     if len(corpus.validation) > 1:
         validate(learner.average, corpus, group, most=SHORTEST)
     longer = reading(corpus) / max(1, reading(corpus, SHORTEST))
-    evaluation, counted = longer * (time.monotonic() - before), min(1.0, len(corpus.train) / COUNTED_SYMBOLS)
-    closing = LEAVING_SECONDS + counted * (CLOSING_SECONDS - LEAVING_SECONDS)
+    evaluation, read = longer * (time.monotonic() - before), len(corpus.train) + len(watched(corpus))
+    closing = LEAVING_SECONDS + min(1.0, read / COUNTED_SYMBOLS) * (CLOSING_SECONDS - LEAVING_SECONDS)
     return group.first(lambda: Cost(step, evaluation, closing))
 
 

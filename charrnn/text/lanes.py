@@ -9,8 +9,8 @@ The text is cut into B equal lanes that are read side by side, T symbols at a ti
 Window w+1 begins where window w ended, so the hidden state can be carried; it starts afresh only where an epoch does.
 What B lanes of W whole windows leave over (less than one batch) is used as a random offset that differs each epoch.
 
-The first epoch is read in pieces of PIECE windows, each from a fresh state, in random order: a run that is over before
-it ends has then seen a little of everything, and not the beginning of each lane (measured: benchmarks/README.md).
+The first epoch alone is read in pieces of PIECE windows, in random order, each from a fresh state: a run that is over
+before it ends has then seen a little of everything, and not the beginning of each lane (see benchmarks/README.md).
 
 The order is a function of (seed, epoch) and the position is one integer, the step; nothing here remembers anything.
 """

@@ -289,11 +289,14 @@ def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):
     assert 0 < cost.evaluation < 10
 
 
-@pytest.mark.parametrize(("train", "closing"), [(100, 0.5), (500_000, 2.0), (10**6, 3.5), (10**8, 3.5)])
-def test_what_comes_after_the_last_step_takes_as_long_as_there_is_to_count(monkeypatch, train, closing):
+@pytest.mark.parametrize(
+    ("train", "validation", "closing"),
+    [(100, 2, 0.5), (500_000, 2, 2.0), (10**6, 2, 3.5), (10**8, 2, 3.5), (100, 100_000, 0.8), (100, 10**6, 1.1)],
+)
+def test_what_comes_after_the_last_step_takes_as_long_as_there_is_to_count(monkeypatch, train, validation, closing):
     monkeypatch.setattr(plan, "_SECONDS", 0.0)
     monkeypatch.setattr(plan, "_MOST", 0)
-    assert measure(run_config(), corpus_of(train, 2)).closing == pytest.approx(closing, abs=0.001)
+    assert measure(run_config(), corpus_of(train, validation)).closing == pytest.approx(closing, abs=0.001)
 
 
 def test_time_that_no_counting_takes_is_trained_in():
