@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn.config import ModelConfig
-from charrnn.learning.optimizer import BETAS, EPSILON, AdamW, average_pull, update_average
+from charrnn.learning.optimizer import BETAS, EPSILON, RECURRENT, AdamW, average_pull, update_average
 from charrnn.model.network import CharRNN
 
 DECAY, RATE = 0.25, 0.125
@@ -26,7 +26,7 @@ def network_and_optimizer(**changes):
 def test_every_parameter_is_learnt_and_exactly_the_matrices_decay(embedding):
     network, optimizer = network_and_optimizer(embedding=embedding)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    grouped = [(names[id(p)], decay) for group, decay in optimizer.groups for p in group]
+    grouped = [(names[id(p)], decay) for group, _, decay in optimizer.groups for p in group]
     assert sorted(name for name, _ in grouped) == sorted(names.values())
     decaying = {name for name, decay in grouped if decay == DECAY}
     assert {name for name, decay in grouped if decay == 0} == set(names.values()) - decaying
@@ -40,7 +40,8 @@ def test_a_step_without_gradients_shrinks_the_matrices_and_leaves_the_rest():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step(RATE)
     for name, parameter in network.named_parameters():
-        kept = 1 - RATE * DECAY if parameter.dim() > 1 else 1.0
+        rate = RATE * RECURRENT if "weight_hh" in name else RATE
+        kept = 1 - rate * DECAY if parameter.dim() > 1 else 1.0
         torch.testing.assert_close(parameter.detach(), before[name] * kept, rtol=1e-6, atol=0)
 
 
@@ -74,12 +75,16 @@ def test_adam_with_restored_moments_goes_on_bit_for_bit():
 def test_steps_are_those_of_the_class_that_torch_has_for_them():
     """Bit for bit, also where a parameter has no gradient at first."""
     (ours, optimizer), (theirs, _) = network_and_optimizer(), network_and_optimizer()
-    matrices, vectors = ([p for p in theirs.parameters() if (p.dim() > 1) == wide] for wide in (True, False))
-    groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": [parameter], "weight_decay": DECAY if parameter.dim() > 1 else 0.0, "speed": speed}
+        for name, parameter in theirs.named_parameters()
+        for speed in [RECURRENT if "weight_hh" in name else 1.0]
+    ]
     reference = torch.optim.AdamW(groups, lr=RATE, betas=BETAS, eps=EPSILON, fused=True)
     generator = torch.Generator().manual_seed(3)
     for step in range(5):
-        reference.param_groups[0]["lr"] = reference.param_groups[1]["lr"] = RATE / (step + 1)
+        for group in reference.param_groups:
+            group["lr"] = RATE / (step + 1) * group["speed"]
         ours.zero_grad()
         for number, (mine, other) in enumerate(zip(ours.parameters(), theirs.parameters(), strict=True)):
             gradient = torch.randn(mine.shape, generator=generator)
