@@ -78,7 +78,7 @@ class Learner:
         self.replica = self.group.replicated(self.network)
         self.parameters = list(self.network.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
-        self.optimizer = AdamW(self.network, config.weight_decay)
+        self.optimizer = AdamW(self.network, config.weight_decay, CELLS[config.cell].recurrent)
         self.state = self.network.initial_state(self.share.stop - self.share.start)
         # float16 has no room for small gradients: the loss is scaled up, and the gradients down again.
         self.scale = torch.full((), LOSS_SCALE, device=self.device) if config.precision == "float16" else None

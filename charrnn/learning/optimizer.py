@@ -7,24 +7,23 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 BETAS, EPSILON = (0.7, 0.99), 1e-8  # less momentum than usual: measured, where batches are as small as here
-RECURRENT = 1.6  # times the learning rate do recurrent matrices follow
 
 
 class AdamW:
     """AdamW (Loshchilov and Hutter 2019) by torch's fused kernel; only matrices decay, never biases or norms.
 
-    Recurrent matrices learn faster than the rest, at RECURRENT times its learning rate (measured).
+    Recurrent matrices have `recurrent` times the learning rate of everything else.
     The class that torch has for it loads a compiler when it is made: a second and more of every start (measured).
     """
 
-    def __init__(self, network: nn.Module, weight_decay: float) -> None:
+    def __init__(self, network: nn.Module, weight_decay: float, recurrent: float) -> None:
         named = dict(network.named_parameters())
         self.parameters = list(named.values())
-        recurrent = [parameter for name, parameter in named.items() if ".weight_hh" in name]
+        carried = [parameter for name, parameter in named.items() if ".weight_hh" in name]
         matrices = [parameter for name, parameter in named.items() if parameter.dim() > 1 and ".weight_hh" not in name]
         vectors = [parameter for parameter in self.parameters if parameter.dim() <= 1]
         # (what, how fast, how much of it decays)
-        self.groups = ((recurrent, RECURRENT, weight_decay), (matrices, 1.0, weight_decay), (vectors, 1.0, 0.0))
+        self.groups = ((carried, recurrent, weight_decay), (matrices, 1.0, weight_decay), (vectors, 1.0, 0.0))
         self.first = {parameter: torch.zeros_like(parameter, requires_grad=False) for parameter in self.parameters}
         self.second = {parameter: torch.zeros_like(parameter, requires_grad=False) for parameter in self.parameters}
         self.steps = {parameter: torch.zeros((), device=parameter.device) for parameter in self.parameters}

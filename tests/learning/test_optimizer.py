@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from charrnn.config import ModelConfig
-from charrnn.learning.optimizer import BETAS, EPSILON, RECURRENT, AdamW, average_pull, update_average
+from charrnn.learning.learner import Learner
+from charrnn.learning.optimizer import BETAS, EPSILON, AdamW, average_pull, update_average
+from charrnn.model.cells import CELLS
 from charrnn.model.network import CharRNN
+from tests.learning.test_learner import config
 
-DECAY, RATE = 0.25, 0.125
+DECAY, RATE, RECURRENT = 0.25, 0.125, 1.75
 
 
 def network_and_optimizer(**changes):
@@ -19,7 +22,7 @@ def network_and_optimizer(**changes):
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.uniform_(0.5, 1)  # nothing is zero, so that all decay would show
-    return network, AdamW(network, DECAY)
+    return network, AdamW(network, DECAY, RECURRENT)
 
 
 @pytest.mark.parametrize("embedding", [0, 3])
@@ -31,6 +34,15 @@ def test_every_parameter_is_learnt_and_exactly_the_matrices_decay(embedding):
     decaying = {name for name, decay in grouped if decay == DECAY}
     assert {name for name, decay in grouped if decay == 0} == set(names.values()) - decaying
     assert decaying == {name for name in names.values() if "weight" in name and "norm" not in name}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_exactly_the_recurrent_matrices_learn_at_the_speed_of_their_cell(cell):
+    learner = Learner(config(cell).model_copy(update={"layers": 2}), 5)
+    speeds = {id(p): speed for group, speed, _ in learner.optimizer.groups for p in group}
+    found = {name: speeds[id(parameter)] for name, parameter in learner.network.named_parameters()}
+    assert found == {name: CELLS[cell].recurrent if "weight_hh" in name else 1.0 for name in found}
+    assert len(set(found.values())) == (2 if cell == "lstm" else 1)
 
 
 def test_a_step_without_gradients_shrinks_the_matrices_and_leaves_the_rest():
@@ -57,7 +69,7 @@ def test_adam_with_restored_moments_goes_on_bit_for_bit():
     def fresh(values):
         network = torch.nn.Linear(3, 3, bias=False)
         network.weight.data.copy_(values)
-        return network.weight, AdamW(network, DECAY)
+        return network.weight, AdamW(network, DECAY, RECURRENT)
 
     whole, optimizer = fresh(torch.ones(3, 3))
     learn(optimizer, whole, 0, 2)
@@ -98,7 +110,7 @@ def test_steps_are_those_of_the_class_that_torch_has_for_them():
 def test_no_compiler_is_loaded_for_it():
     program = (
         "import sys, torch; from charrnn.learning.optimizer import AdamW; network = torch.nn.Linear(2, 2);"
-        "optimizer = AdamW(network, 0.1); network(torch.ones(1, 2)).sum().backward(); optimizer.step(0.1);"
+        "optimizer = AdamW(network, 0.1, 1.0); network(torch.ones(1, 2)).sum().backward(); optimizer.step(0.1);"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
