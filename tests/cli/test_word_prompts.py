@@ -16,7 +16,7 @@ def words(charrnn, tmp_path_factory):
     folder = tmp_path_factory.mktemp("words")
     text = "".join(sentence + "\n" for sentence in SENTENCES) * 40 + "seldom heard\n"
     (folder / "words.txt").write_text(text)
-    line = ["train", "words.txt", "--unit", "word", *TINY, "--steps", "150", "--learning-rate", "0.02"]
+    line = ["train", "words.txt", "--unit", "word", *TINY, "--steps", "300", "--learning-rate", "0.02"]
     assert charrnn(*line, cwd=folder).returncode == 0
     return folder
 
