@@ -55,7 +55,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
 
 def validation_rows(p: "Progress", corpus: "Corpus", *, both_ways: bool = False) -> list[tuple[str, str]]:
     """The best score of a run, and what n-grams and compressors get on what was watched of the validation part."""
-    from charrnn.evaluation.baselines import baselines
+    from charrnn.evaluation.baselines import baselines, comparable
     from charrnn.evaluation.held_out import watched
 
     assert p.best_nats is not None
@@ -66,7 +66,7 @@ def validation_rows(p: "Progress", corpus: "Corpus", *, both_ways: bool = False)
     each = "label" if corpus.vocabulary.labels else "character"
     given = ", given both sides" * both_ways
     rows = [("validation", f"{best:.4f} bits per {each} = {p.best_nats:.4f} nats{given} ({step})")]
-    if both_ways or corpus.vocabulary.layout.asks:  # counting cannot be told what is not to be learnt
+    if not comparable(corpus.vocabulary, both_ways=both_ways):
         return rows
     return rows + baseline_rows(baselines(corpus.train, part, corpus.vocabulary))
 

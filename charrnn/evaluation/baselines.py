@@ -61,6 +61,11 @@ def baselines(train: Ids, held_out: Ids, vocabulary: Vocabulary) -> dict[str, fl
     return {name: (each + extra) / characters for name, each in bits.items()}
 
 
+def comparable(vocabulary: Vocabulary, *, both_ways: bool) -> bool:
+    """Whether counting can be held against a model: it reads from one side, and all that it reads is scored."""
+    return not (both_ways or vocabulary.layout.asks)
+
+
 def compressed(before: bytes, text: bytes) -> dict[str, int]:
     """Bytes of `text` compressed, by the compressor's name; `before` is known to both sides."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=before[-_WINDOW:])

@@ -14,7 +14,7 @@ from typing import Any
 
 from charrnn.config import LARGEST, LENGTHS, RunConfig, Wish, parse_duration, shown
 from charrnn.errors import SettingsError
-from charrnn.evaluation.baselines import COUNTED_SYMBOLS
+from charrnn.evaluation.baselines import COUNTED_SYMBOLS, comparable
 from charrnn.evaluation.held_out import SHORTEST, reading, watched
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.learner import Learner
@@ -28,8 +28,8 @@ from charrnn.text.corpus import Corpus
 
 EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
-CLOSING_SECONDS = 3.5  # the last save, n-grams and compressors (of a million symbols) and leaving
-LEAVING_SECONDS = 0.5  # of them, without n-grams and compressors
+LEAVING_SECONDS = 0.5  # the last save, and the end of the process
+COUNTING_SECONDS = 3.0  # n-grams and compressors of a million symbols
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 0.5, 200
 
@@ -40,7 +40,7 @@ class Cost:
 
     step: float
     evaluation: float
-    closing: float = CLOSING_SECONDS
+    closing: float = LEAVING_SECONDS
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,18 @@ class Leg:
     cost: Cost | None  # measured for it
 
 
-def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: Expected | None = None) -> Cost:
-    """Make a few throw-away steps and a short evaluation; what rank 0 saw counts."""
+def measure(
+    config: RunConfig,
+    corpus: Corpus,
+    group: Group = ALONE,
+    expected: Expected | None = None,
+    *,
+    baselines: bool = False,
+) -> Cost:
+    """Make a few throw-away steps and a short evaluation; what rank 0 saw counts.
+
+    With `baselines`, n-grams are counted at the end of the run.
+    """
     learner = Learner.of(config, corpus, group, expected)
     windows = windows_of(corpus.train, corpus.vocabulary, config.batch_size, config.seq_length, config.seed)
     times: list[float] = []
@@ -69,7 +79,8 @@ def measure(config: RunConfig, corpus: Corpus, group: Group = ALONE, expected: E
         validate(learner.average, corpus, group, most=SHORTEST)
     longer = reading(corpus) / max(1, reading(corpus, SHORTEST))
     evaluation, read = longer * (time.monotonic() - before), len(corpus.train) + len(watched(corpus))
-    closing = LEAVING_SECONDS + min(1.0, read / COUNTED_SYMBOLS) * (CLOSING_SECONDS - LEAVING_SECONDS)
+    counting = baselines and comparable(corpus.vocabulary, both_ways=config.bidirectional)
+    closing = LEAVING_SECONDS + counting * min(1.0, read / COUNTED_SYMBOLS) * COUNTING_SECONDS
     return group.first(lambda: Cost(step, evaluation, closing))
 
 

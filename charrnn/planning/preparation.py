@@ -13,7 +13,7 @@ from pathlib import Path
 
 from charrnn.config import RunConfig, Wish
 from charrnn.errors import DataError, SettingsError
-from charrnn.evaluation.baselines import COUNTED_SYMBOLS
+from charrnn.evaluation.baselines import COUNTED_SYMBOLS, comparable
 from charrnn.learning.distributed import ALONE, Group
 from charrnn.learning.teachers import Expected
 from charrnn.model.machine import check_precision, peak_memory, set_up_process
@@ -46,6 +46,7 @@ class Request:
     cache: Path | None = None  # where large texts are kept encoded; None: in memory
     tell: Tell = lambda text: None  # how far the reading of a large text is
     tensorboard: bool = False  # whether its curves are written, too
+    baselines: bool = False  # whether n-grams are counted at the end, for the closing table
 
 
 @dataclass
@@ -68,10 +69,11 @@ class Preparation:
         What the throw-away steps and their evaluation took is measured; copying the weights and moments for a save
         and counting n-grams for the closing table come on top.
         """
-        counting = COUNTING * min(len(self.corpus.train), COUNTED_SYMBOLS)
         if self.measured_memory is None:
             return None
-        return self.measured_memory + SAVING * 4 * self.parameters + counting
+        counting = comparable(self.corpus.vocabulary, both_ways=self.config.bidirectional)
+        counted = counting * COUNTING * min(len(self.corpus.train), COUNTED_SYMBOLS)
+        return self.measured_memory + SAVING * 4 * self.parameters + counted
 
     @property
     def parameters(self) -> int:
@@ -115,7 +117,7 @@ def prepare(request: Request, group: Group = ALONE, *, measure: bool = False) ->
     tried = RunConfig.model_validate(dropped | choices.values | unplanned)
     expected = group.each(lambda: teaching.asked(tried, corpus, request.cache, request.tell))
     if needed or measure:
-        cost = plan.measure(tried, corpus, group, expected)
+        cost = plan.measure(tried, corpus, group, expected, baselines=request.baselines)
     left = plan.deadline(wish, request.began) - time.monotonic()
     config = group.first(lambda: plan.complete(choices, wish, corpus, cost if needed else None, left))
     prepared = Preparation(corpus, choices, config, cost, notices, source, expected, peak_memory())

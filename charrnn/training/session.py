@@ -136,7 +136,8 @@ def leg_of(request: Request, checkpoint: Checkpoint, config: RunConfig, corpus: 
     if seconds is None:
         return plan.Leg(request.wish, asked, None, None)
     had = float(asked.get("time") or checkpoint.progress.seconds)
-    return plan.Leg(request.wish, asked, request.began + seconds - had, plan.measure(config, corpus, group))
+    cost = plan.measure(config, corpus, group, baselines=request.baselines)
+    return plan.Leg(request.wish, asked, request.began + seconds - had, cost)
 
 
 def begin_leg(loop: Loop, leg: plan.Leg, more: Mapping[str, Any]) -> None:

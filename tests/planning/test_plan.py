@@ -1,6 +1,7 @@
 """Seconds become steps once, by arithmetic on measured costs; the costs here are made up."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from charrnn.errors import SettingsError
 from charrnn.evaluation.held_out import EVALUATED, SHORTEST, reading
 from charrnn.planning import plan
 from charrnn.planning.plan import (
-    CLOSING_SECONDS,
     EVALUATION_SHARE,
     EVALUATIONS,
+    LEAVING_SECONDS,
     MARGIN,
     Cost,
     complete,
@@ -23,6 +24,7 @@ from charrnn.planning.plan import (
 from charrnn.planning.settings import DEFAULT_SECONDS, choose_settings
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
+from charrnn.text.marks import GAP
 from charrnn.text.vocabulary import Vocabulary
 
 WINDOWS = 97  # of 16 lanes x 64 symbols in 100,000
@@ -91,15 +93,15 @@ def test_a_time_is_used_and_not_exceeded(seconds, step, evaluation):
     config = planned(Cost(step, evaluation), seconds, time=seconds)
     training = config.steps * step
     watching = watched(config.steps, config.eval_every) * evaluation
-    assert training + watching + CLOSING_SECONDS <= seconds
-    assert training >= (1 - EVALUATION_SHARE) * MARGIN * (seconds - CLOSING_SECONDS - evaluation) - step
+    assert training + watching + LEAVING_SECONDS <= seconds
+    assert training >= (1 - EVALUATION_SHARE) * MARGIN * (seconds - LEAVING_SECONDS - evaluation) - step
 
 
 @pytest.mark.parametrize("eval_every", [1, 10, "1s"])
 def test_a_time_also_holds_the_evaluations_that_were_asked_for(eval_every):
     config = planned(Cost(0.01, 0.1), 60.0, time=60.0, eval_every=eval_every)
     watching = watched(config.steps, config.eval_every) * 0.1
-    assert 0.8 * 60.0 <= config.steps * 0.01 + watching + CLOSING_SECONDS <= 60.0
+    assert 0.8 * 60.0 <= config.steps * 0.01 + watching + LEAVING_SECONDS <= 60.0
 
 
 @pytest.mark.parametrize("seconds_left", [0.5, 0.0, -3.0])
@@ -214,7 +216,7 @@ def run_config(**changes):
      (-90, 501)],
 )  # fmt: skip
 def test_a_run_is_replanned_when_its_end_moves_by_more_than_a_hundredth(room, steps):
-    seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
+    seconds_left = (room + 0.5) * 0.1 / MARGIN + LEAVING_SECONDS
     config = run_config()
     again = replan(config, 500, Cost(0.1, 0.0), seconds_left, fixed=True)
     assert again == config.model_copy(update={"steps": steps})
@@ -222,7 +224,7 @@ def test_a_run_is_replanned_when_its_end_moves_by_more_than_a_hundredth(room, st
 
 @pytest.mark.parametrize(("steps", "room", "longer"), [(1, 0, 1), (1, 1, 1), (1, 90, 91), (50, 50, 50), (50, 51, 101)])
 def test_a_run_that_ends_early_goes_on_if_most_of_its_time_is_left(steps, room, longer):
-    seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
+    seconds_left = (room + 0.5) * 0.1 / MARGIN + LEAVING_SECONDS
     assert replan(run_config(steps=steps, eval_every=steps), steps, Cost(0.1, 0.0), seconds_left).steps == longer
 
 
@@ -231,14 +233,14 @@ def test_a_run_that_ends_early_goes_on_if_most_of_its_time_is_left(steps, room, 
     (1000, 1100, 1050, 1000),
 ])  # fmt: skip
 def test_a_replanned_run_never_makes_more_steps_than_the_text_is_worth(made, room, most, steps):
-    seconds_left = (room + 0.5) * 0.1 / MARGIN + CLOSING_SECONDS
+    seconds_left = (room + 0.5) * 0.1 / MARGIN + LEAVING_SECONDS
     assert replan(run_config(), made, Cost(0.1, 0.0), seconds_left, most=most).steps == steps
 
 
 def check_length(config, made, again, cost, seconds_left):
     """The rest of the run ends in time and uses it; a plan that fits within a hundredth may be kept."""
     more = again.steps - made
-    needed = more * cost.step + watched(more, again.eval_every) * cost.evaluation + CLOSING_SECONDS
+    needed = more * cost.step + watched(more, again.eval_every) * cost.evaluation + LEAVING_SECONDS
     late = 0.01 * config.steps * cost.step if again == config else 0.0
     assert 0.9 * seconds_left - 1 <= needed <= seconds_left + late
 
@@ -294,9 +296,14 @@ def test_measuring_finds_what_a_step_and_an_evaluation_cost(monkeypatch):
     [(100, 2, 0.5), (500_000, 2, 2.0), (10**6, 2, 3.5), (10**8, 2, 3.5), (100, 100_000, 0.8), (100, 10**6, 1.1)],
 )
 def test_what_comes_after_the_last_step_takes_as_long_as_there_is_to_count(monkeypatch, train, validation, closing):
+    """And no longer where nothing is counted: nobody is to see it, or the network reads from both sides."""
     monkeypatch.setattr(plan, "_SECONDS", 0.0)
     monkeypatch.setattr(plan, "_MOST", 0)
-    assert measure(run_config(), corpus_of(train, validation)).closing == pytest.approx(closing, abs=0.001)
+    corpus = corpus_of(train, validation)
+    assert measure(run_config(), corpus, baselines=True).closing == pytest.approx(closing, abs=0.001)
+    assert measure(run_config(), corpus).closing == LEAVING_SECONDS
+    corpus = replace(corpus, vocabulary=Vocabulary("char", ("a", "b", GAP), gaps=True))
+    assert measure(run_config(bidirectional=True), corpus, baselines=True).closing == LEAVING_SECONDS
 
 
 def test_time_that_no_counting_takes_is_trained_in():

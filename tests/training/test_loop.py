@@ -80,7 +80,7 @@ def test_what_a_run_shares_scores_as_the_run_said_at_the_temperature_that_it_sai
 
 
 def test_a_run_with_a_time_uses_it_though_the_machine_was_slow_while_it_was_measured(folder, monkeypatch):
-    monkeypatch.setattr(plan, "measure", lambda *arguments: Cost(step=60.0, evaluation=0.01))
+    monkeypatch.setattr(plan, "measure", lambda *_, **__: Cost(step=60.0, evaluation=0.01))
     began = time.monotonic()
     loop = train(folder, "slow", time=6.0, **SIZES)
     assert loop.progress.step > 20

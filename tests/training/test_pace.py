@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.config import RunConfig, Wish
 from charrnn.planning.dropping import chosen
-from charrnn.planning.plan import CLOSING_SECONDS, Cost, complete
+from charrnn.planning.plan import Cost, complete
 from charrnn.planning.preparation import Preparation, Request
 from charrnn.planning.settings import DEFAULT_SECONDS, choose_settings
 from charrnn.text.corpus import Corpus
@@ -48,7 +48,7 @@ def made(pace, run, clock, cost_of):
     return runs
 
 
-def spent(clock, budget, planned, cost_of, closing=CLOSING_SECONDS):
+def spent(clock, budget, planned, cost_of, closing=3.5):
     """The seconds that a run takes whose step i costs `cost_of(i)`."""
     pace = Pace(100.0 + budget, Cost(planned, 0.0, closing), began=clock.now)
     made(pace, config(int((budget - closing) / planned)), clock, cost_of)
