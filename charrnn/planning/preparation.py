@@ -157,7 +157,8 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
         what = "`vectors` are for networks that read one way, and write"
         raise SettingsError(what, "", "leave `bidirectional` and `synced` out, or `vectors`")
     notices += [told for part in ("validation", "test") if (told := flattered(corpus, part))]
-    choices = choose_settings(wish, corpus, share, group.size)
+    left = max(0.0, plan.deadline(wish, request.began) - time.monotonic())  # reading took its time, too
+    choices = choose_settings(wish, corpus, share, group.size, seconds=left)
     group.share(choices.values["batch_size"])
     return corpus, choices, notices, source
 

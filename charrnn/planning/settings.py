@@ -79,21 +79,24 @@ def operations(network: ModelConfig, vocabulary: int) -> int:
     return 6 * sum(math.prod(shape) for name, shape in shapes if len(shape) == 2 and name != "embedding.weight")
 
 
-def learnt_from(wish: Wish, symbols: int, shape: tuple[int, int], each: int, speed: Callable[[], float]) -> float:
-    """How many symbols a run learns from, of a text of `symbols`, in windows of this shape, at `each` operations."""
+def learnt_from(wish: Wish, symbols: int, shape: tuple[int, int], each: int, work: Callable[[], float]) -> float:
+    """How many symbols a run learns from, of a text of `symbols`, in windows of this shape, at `each` operations.
+
+    There is time for so much `work`, in operations.
+    """
     if wish.get("epochs") is not None:
         return float(wish.get("epochs") * symbols)
     if wish.get("steps") is not None:
         return float(wish.get("steps") * math.prod(shape))
-    return speed() * (wish.get("time") or DEFAULT_SECONDS) / each
+    return work() / each
 
 
 def size_for(
-    wish: Wish, symbols: int, vocabulary: int, speed: Callable[[], float], *, on_gpu: bool = False
+    wish: Wish, symbols: int, vocabulary: int, work: Callable[[], float], *, on_gpu: bool = False
 ) -> tuple[Size, str]:
     """The first row for a text of `symbols` training symbols that the run is long enough for, and why.
 
-    `speed` is measured only where the table depends on it.
+    How much `work` there is time for, in operations, is measured only where the table depends on it.
     """
     most = max(size.symbols for size in SIZES if symbols >= size.symbols)
     rows, why = [size for size in SIZES if size.symbols == most], f"for a training set of {symbols:,} symbols"
@@ -106,7 +109,7 @@ def size_for(
             symbols,
             (asked[0] or size.shape(on_gpu)[0], asked[1] or size.shape(on_gpu)[1]),
             operations(size.network(bidirectional=both), vocabulary),
-            speed,
+            work,
         )
         for size in rows
     ]
@@ -147,11 +150,16 @@ def why_held_out(wish: Wish, share: float) -> str:
 
 
 def choose_settings(
-    wish: Wish, corpus: Corpus, share: float, processes: int = 1, speeds: Speeds = training_speeds
+    wish: Wish,
+    corpus: Corpus,
+    share: float,
+    processes: int = 1,
+    speeds: Speeds = training_speeds,
+    seconds: float = DEFAULT_SECONDS,
 ) -> Choices:
     """Everything but what is counted in steps, for a run on so many processes; `plan.complete` adds the rest.
 
-    `speeds` measures a single process.
+    `speeds` measures a single process; `seconds` are left, where it is a time that ends the run.
     """
     train, chosen = len(corpus.train), Choices()
     device = usable_device(chosen.choose(wish, "device", usable_device("auto"), "the fastest available"))
@@ -161,7 +169,7 @@ def choose_settings(
         check_precision(device, asked, cell)
     machine = Machine(device, threads, cell, precisions(device, cell) if asked in (None, "auto") else [asked], speeds)
     on_gpu, vocabulary = torch.device(device).type == "cuda", len(corpus.vocabulary)
-    size, why = size_for(wish, train, vocabulary, lambda: processes * machine.speed(), on_gpu=on_gpu)
+    size, why = size_for(wish, train, vocabulary, lambda: seconds * processes * machine.speed(), on_gpu=on_gpu)
     chosen.epochs = size.epochs
     chosen.choose(wish, "validation_fraction", share, why_held_out(wish, share))
     if corpus.vocabulary.unit == "word":

@@ -36,12 +36,13 @@ ASKED = {
 NONE = np.zeros(0, np.uint8)
 
 
-def choices(train=100_000, share=0.1, processes=1, speed=5e11, **asked):
-    """What is chosen on a machine of so many floating-point operations a second."""
+def choices(train=100_000, share=0.1, processes=1, speed=5e11, seconds=120.0, **asked):
+    """What is chosen on a machine of so many floating-point operations a second, with so many seconds left."""
     wish = Wish()
     wish.add({"corpus": ["poem.txt"], **asked}, "flag")
     corpus = Corpus(Vocabulary.of("ab"), np.zeros(train, np.uint8), np.zeros(100, np.uint8), NONE, "f" * 64)
-    return choose_settings(wish, corpus, share, processes, lambda device, wanted, *_: dict.fromkeys(wanted, speed))
+    speeds = lambda device, wanted, *_: dict.fromkeys(wanted, speed)  # noqa: E731
+    return choose_settings(wish, corpus, share, processes, speeds, seconds)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5, 8, 64, 100])
@@ -89,13 +90,13 @@ def has(found, row):
 
 @pytest.mark.parametrize("train", TRAIN)
 @pytest.mark.parametrize("speed", [1e9, 1e11, 5e11, 1e14])
-@pytest.mark.parametrize("seconds", [None, 5.0, 95.0, 600.0, 36_000.0])
+@pytest.mark.parametrize("seconds", [5.0, 95.0, DEFAULT_SECONDS, 600.0, 36_000.0])
 def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
     """A symbol costs 6 operations for each weight: of H units and E inputs an LSTM has 4 H (E + H), its head H V."""
-    work = (seconds or DEFAULT_SECONDS) * speed / 6
+    work = seconds * speed / 6
     row = largest(train, lambda size: work / (4 * size.hidden * (size.embedding + size.hidden) + 2 * size.hidden))
-    assert has(choices(train, speed=speed, **({"time": seconds} if seconds else {})), row)
-    assert has(choices(train, speed=speed / 4, processes=4, **({"time": seconds} if seconds else {})), row)
+    assert has(choices(train, speed=speed, seconds=seconds), row)
+    assert has(choices(train, speed=speed / 4, processes=4, seconds=seconds), row)
 
 
 @pytest.mark.parametrize("train", TRAIN)
@@ -156,12 +157,12 @@ def test_operations_are_six_for_each_weight_of_a_product(changes, weights):
 def test_a_large_alphabet_takes_time_as_well():
     wish = Wish()
     wish.add({"time": 60.0}, "flag")
-    few, many = (size_for(wish, 1_000_000, symbols, lambda: 1e12)[0].hidden for symbols in (65, 20_000))
+    few, many = (size_for(wish, 1_000_000, symbols, lambda: 60e12)[0].hidden for symbols in (65, 20_000))
     assert (few, many) == (512, 256)
 
 
 def test_the_reason_says_how_often_the_text_can_be_read():
-    why = choices(1_000_000, speed=1e11, time=95.0).reasons["hidden"]
+    why = choices(1_000_000, speed=1e11, seconds=95.0).reasons["hidden"]
     assert why == f"for a training set of 1,000,000 symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} epochs"
 
 
