@@ -42,6 +42,11 @@ class Cost:
     evaluation: float
     closing: float = LEAVING_SECONDS
 
+    @property
+    def ending(self) -> float:
+        """Seconds after the last step, which is always evaluated."""
+        return self.evaluation + self.closing
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -186,7 +191,7 @@ def replan(
 
 def fitting(cost: Cost, seconds: float, eval_every: int | None) -> int:
     """How many steps fit into `seconds`, evaluating every so many (None: as `evaluations` spreads them)."""
-    room = MARGIN * (seconds - cost.closing - cost.evaluation)  # the last one is always made
+    room = MARGIN * (seconds - cost.ending)
     if eval_every is not None:
         return max(1, int(room / (cost.step + cost.evaluation / eval_every)))
     return max(1, int((room - min(EVALUATIONS * cost.evaluation, EVALUATION_SHARE * room)) / cost.step))

@@ -61,7 +61,7 @@ class Pace:
         if self.deadline is None or self.cost is None or step <= self.step:
             return False
         now = time.monotonic()
-        late = TURNS * (now - self.looked) > self.deadline - self.began or now > self.deadline - self.cost.closing
+        late = TURNS * (now - self.looked) > self.deadline - self.began or now > self.deadline - self.cost.ending
         regular = step == steps or (step % max(1, steps // TURNS) == 0 and steps - step >= steps // TURNS // 2)
         return bool(group.agree(late or regular)[0])
 
@@ -76,7 +76,7 @@ class Pace:
         self.cost = group.first(lambda: replace(known, step=each))
         left = group.agree(self.deadline - time.monotonic())[0]
         self.back_to(step, seconds)
-        if left < known.closing:  # one more, to end with an evaluation
+        if left < known.ending:  # one more, to end with an evaluation
             return config.model_copy(update={"steps": min(config.steps, step + 1)})
         planned = replan(config, step, self.cost, left, fixed=self.fixed, most=self.most)
         again = planned.model_copy(update=self.rates(planned.steps))

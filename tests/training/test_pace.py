@@ -48,9 +48,9 @@ def made(pace, run, clock, cost_of):
     return runs
 
 
-def spent(clock, budget, planned, cost_of, closing=3.5):
-    """The seconds that a run takes whose step i costs `cost_of(i)`."""
-    pace = Pace(100.0 + budget, Cost(planned, 0.0, closing), began=clock.now)
+def spent(clock, budget, planned, cost_of, evaluation=0.0, closing=3.5):
+    """The seconds until the last step of a run whose step i costs `cost_of(i)`."""
+    pace = Pace(100.0 + budget, Cost(planned, evaluation, closing), began=clock.now)
     made(pace, config(int((budget - closing) / planned)), clock, cost_of)
     return clock.now - 100.0
 
@@ -67,10 +67,14 @@ def test_a_machine_that_becomes_slower_ends_the_run_in_time(clock, slower, begin
 
 
 @pytest.mark.parametrize("closing", [0.5, 3.5, 20.0])
-def test_what_comes_after_the_last_step_is_left_its_time(clock, closing):
-    """However slow the last of them become."""
-    taken = spent(clock, 95.0, 0.03, lambda step: 1.8 if step * 0.03 > 90 - closing else 0.03, closing)
-    assert taken <= 95 - closing + 2 * 1.8 + 0.1
+@pytest.mark.parametrize("evaluation", [0.0, 2.0, 10.0])
+@pytest.mark.parametrize("slower", [1.1, 2, 60])
+def test_what_comes_after_the_last_step_is_left_its_time(clock, evaluation, closing, slower):
+    """However slow the last of them become, and where they are but a little slower."""
+    ending = evaluation + closing
+    slow = lambda step: 0.03 * (slower if step * 0.03 > 80 - ending else 1)  # noqa: E731
+    taken = spent(clock, 95.0, 0.03, slow, evaluation, closing)
+    assert 80 - ending < taken <= 95 - ending + 2 * slower * 0.03 + 0.1
 
 
 def test_a_machine_that_becomes_faster_is_used_to_the_end(clock):
