@@ -90,12 +90,16 @@ def precisions(device: str, cell: str) -> list[str]:
     return [precision for precision in known if computes(device, precision, cell)]
 
 
-def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: LayerShape) -> dict[str, float]:
+def training_speeds(
+    device: str, wanted: Sequence[str], threads: int, shape: LayerShape, patience: float = 0.0
+) -> dict[str, float]:
     """Floating-point operations a second of such a layer as it learns, in each of the precisions `wanted`.
 
     Each is measured for an eighth of a second, in turns, and the quickest pass counts, as what else the machine does
-    only slows. Nothing is concluded from what a processor says of itself: one with instructions for
-    bfloat16 but without tiles of matrices (AMX) is faster in float32.
+    only slows: threads that wait for each other and lose their cores by turns were seen to take 25 times as long. So
+    where others take the cores in every turn, there are more, for `patience` seconds at most. Nothing is concluded
+    from what a processor says of itself: one with instructions for bfloat16 but without tiles of matrices (AMX) is
+    faster in float32.
     """
     set_up_process(threads)
     layer = CELLS[shape.cell](shape.inputs, shape.hidden).to(device)
@@ -106,17 +110,32 @@ def training_speeds(device: str, wanted: Sequence[str], threads: int, shape: Lay
     times: dict[str, list[float]] = {precision: [] for precision in wanted}
     going = list(wanted)
     passes = {precision: _pass(layer, window, state, precision) for precision in wanted}
+    end, alone = time.monotonic() + patience, False
     while going:
+        taken = cores_taken()
         for precision in going:
             began = time.monotonic()
             passes[precision]()
             times[precision].append(time.monotonic() - began)
-        going = [precision for precision in going if len(times[precision]) < 4 or sum(times[precision]) < _SECONDS]
+        alone = alone or cores_taken() == taken
+        going = [precision for precision in wanted if len(times[precision]) < 4 or sum(times[precision]) < _SECONDS]
+        if not going and not alone and time.monotonic() < end:
+            going = list(wanted)
     work = 6 * CELL_GATES[shape.cell] * shape.hidden * (shape.inputs + shape.hidden) * shape.lanes * steps
-    return {precision: work / min(taken[1:]) for precision, taken in times.items()}  # the first also sets things up
+    return {precision: work / min(each[1:]) for precision, each in times.items()}  # the first also sets things up
 
 
-Speeds = Callable[[str, Sequence[str], int, LayerShape], Mapping[str, float]]  # `training_speeds`, or what it found
+def cores_taken() -> int:
+    """How often this process has lost a core to another so far; always 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+# `training_speeds`, or what it found.
+Speeds = Callable[[str, Sequence[str], int, LayerShape, float], Mapping[str, float]]
 
 
 @dataclass
@@ -128,13 +147,14 @@ class Machine:
     cell: str
     wanted: Sequence[str]  # precisions that may be chosen
     speeds: Speeds
+    patience: float = 0.0  # seconds, where others take its cores
     found: dict[LayerShape, Mapping[str, float]] = field(default_factory=dict)
 
     def measured(self, hidden: int, inputs: int, lanes: int) -> Mapping[str, float]:
         """Floating-point operations a second of such a layer in each precision."""
         shape = LayerShape(self.cell, inputs, hidden, lanes)
         if shape not in self.found:
-            self.found[shape] = self.speeds(self.device, self.wanted, self.threads, shape)
+            self.found[shape] = self.speeds(self.device, self.wanted, self.threads, shape, self.patience)
         return self.found[shape]
 
     def speed(self) -> float:

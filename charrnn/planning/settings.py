@@ -22,6 +22,7 @@ from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
+PATIENCE = 0.02, 10.0  # of the time, and seconds at most, until the machine is alone with what measures it
 HEAVY = 50  # weights for each training symbol that are worth a warning
 
 
@@ -167,7 +168,8 @@ def choose_settings(
     asked, cell = wish.get("precision"), wish.get("cell") or RunConfig.model_fields["cell"].default
     if asked not in (None, "auto"):
         check_precision(device, asked, cell)
-    machine = Machine(device, threads, cell, precisions(device, cell) if asked in (None, "auto") else [asked], speeds)
+    wanted = precisions(device, cell) if asked in (None, "auto") else [asked]
+    machine = Machine(device, threads, cell, wanted, speeds, min(PATIENCE[1], PATIENCE[0] * seconds))
     on_gpu, vocabulary = torch.device(device).type == "cuda", len(corpus.vocabulary)
     size, why = size_for(wish, train, vocabulary, lambda: seconds * processes * machine.speed(), on_gpu=on_gpu)
     chosen.epochs = size.epochs

@@ -1,6 +1,7 @@
 """What training asks of the process it runs in: threads, a heap that keeps what it has, and how large it became."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from charrnn.errors import SettingsError
+from charrnn.model import machine
 from charrnn.model.cells import CELLS
 from charrnn.model.machine import (
     LayerShape,
@@ -131,6 +133,51 @@ def test_a_precision_that_is_emulated_is_not_measured_for_long(monkeypatch):
     found = training_speeds("cpu", ["float32", "bfloat16"], 1, LayerShape("rnn", 8, 16, 4))
     assert len(tries) == 4
     assert found["bfloat16"] < found["float32"] / 3
+
+
+def measured_beside(monkeypatch, busy, patience):
+    """(turns, seconds of the quickest) where the first `busy` turns lose a core and take 0.05 s, and others 0.005."""
+    unroll, turns = CELLS["rnn"].unroll, []
+
+    def disturbed(self, *arguments):
+        turns.append(time.sleep(0.05 if len(turns) < busy else 0.005))
+        return unroll(self, *arguments)
+
+    monkeypatch.setattr(CELLS["rnn"], "unroll", disturbed)
+    monkeypatch.setattr(machine, "cores_taken", lambda: min(len(turns), busy))
+    speed = training_speeds("cpu", ["float32"], 1, LayerShape("rnn", 8, 16, 4), patience)["float32"]
+    return len(turns), 6 * 16 * (8 + 16) * 4 * 16 / speed
+
+
+def test_where_others_take_the_cores_a_machine_is_measured_until_they_leave(monkeypatch):
+    turns, quickest = measured_beside(monkeypatch, 12, patience=60.0)
+    assert turns == 13
+    assert quickest < 0.04
+
+
+@pytest.mark.parametrize(("patience", "least", "most"), [(0.0, 4, 4), (0.5, 6, 11)])
+def test_or_for_as_long_as_there_is_patience(monkeypatch, patience, least, most):
+    turns, quickest = measured_beside(monkeypatch, 10**9, patience)
+    assert least <= turns <= most
+    assert quickest >= 0.05
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be kept on one core here")
+def test_losing_a_core_is_noticed():
+    """By a process that shares one with another, which works as long as there is somebody to disturb."""
+    assert in_a_process("""
+import os
+from charrnn.model.machine import cores_taken
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+before, parent, child = cores_taken(), os.getpid(), os.fork()
+while not child and os.getppid() == parent:
+    pass
+if not child:
+    os._exit(0)
+while cores_taken() == before:
+    pass
+found = True
+""")
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -172,7 +172,7 @@ def precision_for(monkeypatch, float32, bfloat16, **asked):
     wish, shapes = Wish(), []
     wish.add({"corpus": ["poem.txt"], "steps": 5, **asked}, "flag")
 
-    def speeds(device, wanted, threads, shape):
+    def speeds(device, wanted, threads, shape, patience):
         shapes.append(shape)
         return {name: value for name, value in {"float32": float32, "bfloat16": bfloat16}.items() if name in wanted}
 
