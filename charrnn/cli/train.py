@@ -122,7 +122,7 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
 
         places = (given["checkpoints"], given["name"], given["resume"], given["init_from"])
         tell = (lambda text: None) if given["quiet"] or rank else say
-        table = not (given["quiet"] or given["as_json"])
+        table = not given["quiet"] and (given["dry_run"] or not given["as_json"])
         request = Request(wish, *places, STARTED, cache_folder(given["cache"]), tell, given["tensorboard"], table)
         if rank == 0 and (given["dry_run"] or given["print_config"]):
             preview(request, given["print_config"], given["as_json"])

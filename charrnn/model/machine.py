@@ -117,7 +117,7 @@ def training_speeds(
             began = time.monotonic()
             passes[precision]()
             times[precision].append(time.monotonic() - began)
-        alone = alone or cores_taken() == taken
+        alone = alone or (cores_taken() == taken and len(times[wanted[0]]) > 1)
         going = [precision for precision in wanted if len(times[precision]) < 4 or sum(times[precision]) < _SECONDS]
         if not going and not alone and time.monotonic() < end:
             going = list(wanted)
