@@ -166,6 +166,20 @@ def test_the_reason_says_how_often_the_text_can_be_read():
     assert why == f"for a training set of 1,000,000 symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} epochs"
 
 
+@pytest.mark.parametrize(("seconds", "patience"), [(30.0, 0.6), (300.0, 6.0), (3600.0, 10.0)])
+def test_measuring_waits_for_other_processes_for_a_small_part_of_the_time(seconds, patience):
+    wish, waited = Wish(), []
+    wish.add({"corpus": ["poem.txt"]}, "flag")
+    corpus = Corpus(Vocabulary.of("ab"), np.zeros(1_000_000, np.uint8), np.zeros(100, np.uint8), NONE, "f" * 64)
+
+    def speeds(device, wanted, threads, shape, patience):
+        waited.append(patience)
+        return dict.fromkeys(wanted, 1e11)
+
+    choose_settings(wish, corpus, 0.1, 1, speeds, seconds)
+    assert set(waited) == {patience}
+
+
 def precision_for(monkeypatch, float32, bfloat16, **asked):
     """What is chosen, and why, on a machine of such speeds, and of which layers they were measured."""
     monkeypatch.setattr(room, "precisions", lambda device, cell: ["float32", "bfloat16"])
