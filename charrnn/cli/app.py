@@ -5,6 +5,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,6 +83,10 @@ def door(
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. No traceback ever reaches a user who did not ask for it."""
+    return copy_context().run(_run, arguments)  # which command was at hand ends with it
+
+
+def _run(arguments: list[str]) -> int:
     try:
         _check_surroundings()
         return int(app(arguments, standalone_mode=False) or 0)

@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin
 import pytest
 import typer
 
-from charrnn.cli.app import GROUPS, app
+from charrnn.cli.app import GROUPS, app, run
 from charrnn.cli.flags import AT_HAND, flags_of, spoken, spoken_error
 from charrnn.config import RunConfig
 from charrnn.errors import SettingsError
@@ -61,6 +61,13 @@ def test_arguments_become_the_flags_of_the_command_at_hand(at_hand, command, tex
     assert spoken(text) == text
     at_hand(command)
     assert spoken(text) == expected
+
+
+def test_the_command_at_hand_is_forgotten_after_it(tmp_path, capsys):
+    """Several lines in one process: what is said before the next command is known names no flags of the last one."""
+    assert run(["info", str(tmp_path / "none.safetensors")]) == 66
+    assert "error" in capsys.readouterr().err
+    assert AT_HAND.get() is None
 
 
 def test_a_remedy_that_the_command_at_hand_does_not_have_is_left_out(at_hand):
