@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from charrnn.runs.checkpoint import read_checkpoint
 from tests.conftest import TINY, VERSES
@@ -55,6 +56,15 @@ def test_who_goes_on_needs_the_teachers_only_where_the_cache_is_gone(charrnn, ro
     changed = [word.replace("one", "two") for word in TAUGHT]
     refused = charrnn(*changed, "--cache", str(tmp_path / "third"), "--resume", cwd=room)
     assert (refused.returncode, b"has changed" in refused.stderr) == (65, True)
+
+
+def test_who_is_taught_drops_less(charrnn, room):
+    (room / "more.txt").write_text(VERSES * 24)  # too long to be memorised
+    line = ["train", "more.txt", *TINY, "--epochs", "20", "--print-config"]
+    alone, taught = (yaml.safe_load(charrnn(*line, *more, cwd=room).stdout) for more in ([], ["--distill-from", "one"]))
+    assert taught["dropout"] < alone["dropout"]
+    assert taught["distill_weight"] == 0.5
+    assert len(taught["distill_from"]) == 1
 
 
 def test_what_is_shared_names_its_teachers_without_saying_where_they_lie(charrnn, room, tmp_path):

@@ -1,10 +1,13 @@
 """One rule for what is dropped: more for more readings and for more weights, within bounds, without a leap."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.planning.dropping import FREE, FULL, MOST, dropping
+from charrnn.config import Wish
+from charrnn.planning.dropping import FREE, FULL, MOST, chosen, dropping
 
 READINGS, WEIGHTS = st.floats(1e-3, 1e4), st.floats(1e-4, 1e4)
 
@@ -55,3 +58,15 @@ def test_who_reads_a_large_text_once_drops_nothing_and_a_small_one_often_the_mos
 )
 def test_values_worked_out_by_hand(readings, weights, expected):
     assert dropping(readings, weights) == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize(("weight", "counted"), [(None, 5), (0.0, 20), (0.2, 12.8), (0.5, 5), (1.0, 0)])
+def test_with_teachers_a_text_counts_as_read_less_often_the_more_weight_they_have(weight, counted):
+    corpus = SimpleNamespace(train=range(10_000), vocabulary=range(50))
+    network = {"layers": 1, "hidden": 64, "embedding": 16}
+    taught = {"distill_from": ["a"]} | ({} if weight is None else {"distill_weight": weight})
+    for settings, readings in ((network | taught, counted), (network, 20), (network | {"distill_from": []}, 20)):
+        rates, why = chosen(Wish(), settings, corpus, 20)
+        expected = dropping(readings, 2.4928)  # 24,928 weights
+        assert tuple(rates.values()) == expected
+        assert ("teachers" in why) == bool(settings.get("distill_from"))
