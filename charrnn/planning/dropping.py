@@ -10,8 +10,8 @@ m is the share of units that are dropped, as a mean over the run, and m - 0.2 th
 that is below 0). Both grow over the run: the first to twice its mean, but to no more than 0.5, or to m where that is
 more; what is learnt early is common to all text.
 
-Who also learns what teachers expect is kept from learning by heart by them: where they have a weight of a, so many
-readings count as (1 - a)^2 of them.
+Who also learns what teachers expect is kept from learning by heart by them: where they have a weight of a, a reading
+counts as 1 - a of one.
 """
 
 import math
@@ -28,7 +28,6 @@ LIMIT, WIDER = 0.48, 0.04  # the most, where there are so many, and what each do
 MOST, FULL = 0.75, 0.5
 MEMORISED = 2_000  # symbols: a shorter text is to be memorised
 FREE = 0.2  # of the units, before weights are dropped, too
-TAUGHT = 2  # the power of what teachers leave to the text itself
 
 
 class Dropping(NamedTuple):
@@ -59,7 +58,7 @@ def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: fl
     why = f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
     if settings.get("distill_from"):
         weight = settings.get("distill_weight", RunConfig.model_fields["distill_weight"].default)
-        readings, why = readings * (1 - weight) ** TAUGHT, f"{why}, with teachers"
+        readings, why = readings * (1 - weight), f"{why}, with teachers"
     found = dropping(readings, weights)
     if len(corpus.train) < MEMORISED:
         found, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
