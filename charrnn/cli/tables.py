@@ -200,7 +200,7 @@ def comparison(found: list[dict[str, Any]], differing: "list[Passage]") -> str:
     title = (
         "where the best two differ most: from which character, how much more the second needs, how the passage begins"
     )
-    lines = [(f"{p.start:,}", f"{p.bits_per_char:+.4f}", json.dumps(p.begins, ensure_ascii=False)) for p in differing]
+    lines = [(f"{p.start:,}", f"{p.bits_per_char:+z.4f}", json.dumps(p.begins, ensure_ascii=False)) for p in differing]
     return f"{shown}\n\n{title}\n{table(lines, width=1000)}"
 
 
@@ -208,4 +208,4 @@ def interval(bounds: dict[str, float] | None) -> str:
     """A difference with its bounds; a dash where there is none, or where it is the best's from itself."""
     if bounds is None or not any(bounds.values()):
         return "-"
-    return f"{bounds['mean']:.4f} ({bounds['low']:.4f} to {bounds['high']:.4f})"
+    return f"{bounds['mean']:z.4f} ({bounds['low']:z.4f} to {bounds['high']:z.4f})"

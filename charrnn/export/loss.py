@@ -31,7 +31,7 @@ def rounding_cost(model: LanguageModel, held: Rounded, kind: str) -> str:
     except (MissingInputError, DataError):
         return f"{kind} weights; what rounding costs is not known, as the model's text was not found"
     exact, after = (bits_per_char(model, ids, weights) for weights in (model.checkpoint.calibrated, held.weights))
-    return f"{kind} weights: {after - exact:+.4f} bits per character on held-out text ({after:.4f} after {exact:.4f})"
+    return f"{kind} weights: {after - exact:+z.4f} bits per character on held-out text ({after:.4f} after {exact:.4f})"
 
 
 def bits_per_char(model: LanguageModel, ids: Ids, weights: Mapping[str, npt.NDArray[Any]]) -> float:

@@ -1,10 +1,10 @@
-"""The closing table stands on what was watched, and says so where that is less than the validation part."""
+"""Scores for people: what they stand on is said, and nothing is written that is not there."""
 
 import math
 
 import pytest
 
-from charrnn.cli.tables import validation_rows
+from charrnn.cli.tables import interval, validation_rows
 from charrnn.evaluation.baselines import baselines
 from charrnn.evaluation.held_out import EVALUATED
 from charrnn.runs.progress import Progress
@@ -36,3 +36,7 @@ def test_answers_are_compared_with_nothing():
     vocabulary = Vocabulary("char", (END, "a", "b", ANSWER), end="\n", answer="\t")
     corpus = corpus_of(vocabulary, f"{END}a{ANSWER}b{END}" * 9, f"{END}a{ANSWER}b{END}")
     assert [name for name, _ in validation_rows(REACHED, corpus)] == ["validation"]
+
+
+def test_no_difference_has_no_sign():
+    assert interval({"mean": -1e-5, "low": -0.02, "high": 2e-5}) == "0.0000 (-0.0200 to 0.0000)"
