@@ -42,13 +42,23 @@ def charrnn(warm):
 
     def run(*arguments, cwd, stdin=b"", env=None, fresh=False):
         words, env = [*map(str, arguments)], env or {}
-        told = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")} | env
         if not fresh and not any(key.startswith(START) for key in env):
-            return warm.run(words, cwd, told, stdin=stdin)
+            return warm.run(words, cwd, told(env), stdin=stdin)
         line, more = [COMMAND, *words], {"capture_output": True, "timeout": 120, "check": False}
-        return subprocess.run(line, cwd=cwd, input=stdin, env=told, **more)
+        return subprocess.run(line, cwd=cwd, input=stdin, env=told(env), **more)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def start(warm):
+    """The same, started only: a process that can be asked, signalled and waited for; `how` as of `Warm.begin`."""
+    return lambda *arguments, cwd, env=None, **how: warm.start([*map(str, arguments)], cwd, told(env or {}), **how)
+
+
+def told(env):
+    """The environment of a command: `env`, and this one without anybody's settings."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")} | env
 
 
 @pytest.fixture

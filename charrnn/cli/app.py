@@ -5,13 +5,14 @@ import os
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from charrnn.cli.console import drop_stdout, say
+from charrnn.cli.console import AT_END, drop_stdout, say
 from charrnn.cli.evaluate import ModelsThenTexts, evaluate
 from charrnn.cli.export import export
 from charrnn.cli.fill import fill
@@ -83,29 +84,34 @@ def door(
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code. No traceback ever reaches a user who did not ask for it."""
-    return copy_context().run(_run, arguments)  # which command was at hand ends with it
+    try:
+        with ExitStack() as end:
+            return copy_context().run(_run, arguments, end)  # which command was at hand ends with it
+    except KeyboardInterrupt:
+        return 130
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], end: ExitStack) -> int:
+    AT_END.set(end)
     try:
         _check_surroundings()
         return int(app(arguments, standalone_mode=False) or 0)
     except ReaderGoneError:
         drop_stdout()
         return 0
-    except EndedEarlyError as end:
-        say(f"charrnn: {spoken_error(end)}")
-        return end.exit_code
-    except SystemExit as end:  # the command-line library's own way out of a broken pipe
-        if isinstance(end.__context__, BrokenPipeError):
+    except EndedEarlyError as early:
+        say(f"charrnn: {spoken_error(early)}")
+        return early.exit_code
+    except SystemExit as left:  # the command-line library's own way out of a broken pipe
+        if isinstance(left.__context__, BrokenPipeError):
             drop_stdout()
             return 0
-        return int(end.code or 0)
+        return int(left.code or 0)
     except CharrnnError as error:
         return _fail(spoken_error(error), error.exit_code)
     except typer.TyperException as error:
         return _fail(_usage(error) or "nothing to do; see charrnn --help", error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return 130
     except OSError as error:
         if error.errno == errno.ENOMEM:

@@ -11,6 +11,7 @@ import locale
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from charrnn.errors import ReaderGoneError, StorageError
@@ -18,6 +19,9 @@ from charrnn.text.visible import VisibleStream, visible
 
 if TYPE_CHECKING:
     from charrnn.evaluation.score import Scored
+
+# What is called when the last word of a command line has been said; filled by the command, emptied by its door.
+AT_END: ContextVar[contextlib.ExitStack] = ContextVar("what is called at the end of the command at hand")
 
 
 def say(text: str) -> None:

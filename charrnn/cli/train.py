@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from charrnn.cli import train_options as o
+from charrnn.cli.console import AT_END
 from charrnn.cli.options import PLACES, at_home, cache_folder
 from charrnn.cli.several import follow, place
 
@@ -112,7 +113,8 @@ def carry_out(given: Mapping[str, Any], wish: "Wish") -> None:
     """Train, or only say what would be trained; signals are heard before anything heavy is loaded."""
     from charrnn.training.interruption import Interruption
 
-    with Interruption(deadline(given["max_time"]), given["exit_incomplete"]) as interruption:
+    until, code = deadline(given["max_time"]), given["exit_incomplete"]
+    with Interruption(until, code, AT_END.get().callback) as interruption:
         where = rank, size, _ = place()
         if size == 1:
             check_texts(wish)

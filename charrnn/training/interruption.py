@@ -3,7 +3,8 @@
 As long as there is nothing to lose (reading a text, measuring), a signal leaves at once. From `patience` on a handler
 only takes a note, and `check`, called wherever a run can stop without losing anything, turns the note into an error: so
 the step in progress is finished, everything is saved, and the process leaves with 128 + the signal's number. A second
-SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a save, and nothing else.
+SIGINT leaves at once: whatever has its final name is whole. SIGUSR1 asks for a save, and nothing else. Once the work is
+left, a signal changes nothing any more: why it was left is still to be said.
 """
 
 import signal
@@ -27,10 +28,16 @@ SAVING = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(signal,
 
 
 class Interruption:
-    """Catches signals inside a `with` block; the handlers from before are put back afterwards."""
+    """Catches signals inside a `with` block; the handlers from before are put back when `afterwards` calls for it."""
 
-    def __init__(self, deadline: float | None = None, exit_incomplete: int = 0) -> None:
+    def __init__(
+        self,
+        deadline: float | None = None,
+        exit_incomplete: int = 0,
+        afterwards: Callable[[Callable[[], None]], object] = lambda put_back: put_back(),
+    ) -> None:
         self.deadline, self.exit_incomplete = deadline, exit_incomplete  # on the monotonic clock
+        self._afterwards = afterwards
         self.stop: int | None = None
         self._patient = self._save = False
         self._before: dict[int, Any] = {}
@@ -47,6 +54,10 @@ class Interruption:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._patient = True
+        self._afterwards(self._put_back)
+
+    def _put_back(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -212,42 +212,61 @@ def test_fine_tuning_keeps_characters_and_adds_new_ones(charrnn, corpus):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGXCPU, 152)]
 )
-def test_a_signal_saves_and_what_is_said_continues(charrnn, corpus, number, code):
+def test_a_signal_saves_and_what_is_said_continues(charrnn, start, corpus, number, code):
     line = ["train", str(corpus), *TINY, "--steps", "1200", "--eval-every", "600"]
-    process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.PIPE)
-    metrics = corpus.parent / "checkpoints" / "verses" / "metrics.jsonl"
+    job, metrics = start(*line, cwd=corpus.parent), corpus.parent / "checkpoints" / "verses" / "metrics.jsonl"
     while not (metrics.exists() and '"trained"' in metrics.read_text()):
-        assert process.poll() is None, process.stderr.read()
+        assert job.poll() is None, job.finished().stderr
         time.sleep(0.02)
     asked = time.monotonic()
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == code
+    job.send_signal(number)
+    done = job.finished()
+    assert done.returncode == code
     assert time.monotonic() - asked < 10
-    assert f"stopped by {number.name}".encode() in stderr
+    assert f"stopped by {number.name}".encode() in done.stderr
     step = read_checkpoint(newest(metrics.parent)).progress.step
     assert 0 < step < 1200
-    said = re.search(rf"saved at step {step}; the same command with (.*) continues the run", stderr.decode())
+    said = re.search(rf"saved at step {step}; the same command with (.*) continues the run", done.stderr.decode())
     again = charrnn(*line, *shlex.split(said[1]), cwd=corpus.parent)
     assert again.returncode == 0
     assert f"resuming at step {step:,}".encode() in again.stderr
     assert read_checkpoint(newest(metrics.parent)).progress.step == 1200
 
 
-def test_a_second_trainer_on_the_same_run_is_told_who_has_it(charrnn, corpus):
+# Sends signals to the process between the moment when its work has failed and that when it says so.
+WHILE_SAID = """
+import os, signal
+from charrnn.cli import app
+say = app.say
+def late(text):
+    for number in {numbers}:
+        os.kill(os.getpid(), number)
+    say(text)
+app.say = late
+"""
+
+
+@pytest.mark.parametrize(("numbers", "code", "said"), [([15], 66, True), ([1, 15], 66, True), ([2, 2], 130, False)])
+def test_a_signal_takes_nothing_from_what_is_said_of_a_failure(start, tmp_path, numbers, code, said):
+    """As when the launcher of several processes ends those that are left while they say why; Ctrl-C twice is heard."""
+    done = start("train", "gone.txt", cwd=tmp_path, first=WHILE_SAID.format(numbers=numbers)).finished()
+    assert (done.returncode, done.stderr.startswith(b"charrnn: error: ")) == (code, said), done.stderr
+    assert done.stderr.count(b"\n") == said
+
+
+def test_a_second_trainer_on_the_same_run_is_told_who_has_it(charrnn, start, corpus):
     line = ["train", str(corpus), *TINY, "--steps", "100000", "--name", "job", "--resume"]
-    process = subprocess.Popen([charrnn_command(), *line], cwd=corpus.parent, stderr=subprocess.DEVNULL)
+    job, metrics = start(*line, cwd=corpus.parent), corpus.parent / "checkpoints" / "job" / "metrics.jsonl"
     try:
-        metrics = corpus.parent / "checkpoints" / "job" / "metrics.jsonl"
         while not metrics.exists():
-            assert process.poll() is None
+            assert job.poll() is None
             time.sleep(0.02)
         second = charrnn(*line, cwd=corpus.parent)
         assert second.returncode == 75
-        assert f"process {process.pid} on ".encode() in second.stderr
+        assert f"process {job.pid} on ".encode() in second.stderr
     finally:
-        process.kill()
-        process.wait()
+        job.send_signal(signal.SIGKILL)
+        job.finished()
 
 
 def test_training_survives_a_closed_stderr(corpus):
