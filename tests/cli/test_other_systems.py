@@ -48,24 +48,20 @@ os.fsync = none
 
 
 @pytest.fixture
-def without(tmp_path):
-    """Run command lines in a process without something: (exit codes, stdout, stderr)."""
+def without(tmp_path, start):
+    """Run command lines in processes without something: (exit codes, stderr)."""
     (tmp_path / "verses.txt").write_text(VERSES * 12)
 
     def run(prologue, lines, stdin=""):
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
-        line = [sys.executable, "-c", prologue + RUNS, json.dumps(lines)]
-        clean["PYTHONPATH"] = str(Path(__file__).parents[2])
-        how = {"cwd": tmp_path, "env": clean, "input": stdin, "capture_output": True, "text": True, "timeout": 120}
-        done = subprocess.run(line, **how, check=False)
-        codes = [int(said.split()[1]) for said in done.stdout.splitlines() if said.startswith("code ")]
-        return codes, done.stdout, done.stderr
+        done = [start(*line, cwd=tmp_path, first=prologue, stdin=stdin.encode()).finished() for line in lines]
+        return [each.returncode for each in done], b"".join(each.stderr for each in done).decode()
 
     return run
 
 
-def test_nothing_that_only_unix_has_is_needed(without, tmp_path):
+def test_nothing_that_only_unix_has_is_needed(tmp_path):
     """Trained, resumed, watched, sampled, scored, shown: as on Windows, as far as it can be hidden here."""
+    (tmp_path / "verses.txt").write_text(VERSES * 12)
     train = ["train", "verses.txt", "--name", "job", *STEPS]
     lines = [
         [*train, "--steps", "6", "--cache", "cached"],
@@ -78,17 +74,21 @@ def test_nothing_that_only_unix_has_is_needed(without, tmp_path):
         ["plot", "job"],
         ["report", "job"],
     ]
-    codes, out, err = without(WINDOWS, lines)
-    assert codes == [0] * len(lines), err
-    assert "Traceback" not in out + err
-    assert err.count("no locks") == 2  # one each session: nothing here can lock without fcntl
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CHARRNN_")}
+    how = {"cwd": tmp_path, "env": clean | {"PYTHONPATH": str(Path(__file__).parents[2])}, "text": True}
+    program = [sys.executable, "-c", WINDOWS + RUNS, json.dumps(lines)]
+    done = subprocess.run(program, **how, capture_output=True, timeout=120, check=False)
+    codes = [int(said.split()[1]) for said in done.stdout.splitlines() if said.startswith("code ")]
+    assert codes == [0] * len(lines), done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.count("no locks") == 2  # one each session: nothing here can lock without fcntl
     assert (tmp_path / "checkpoints" / "job" / "report.html").is_file()
 
 
 @pytest.mark.parametrize("number", ["ENOSYS", "EOPNOTSUPP", "ENOLCK"])
 def test_a_file_system_without_locks_is_warned_of_once_and_trained_on(without, number):
     line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6", "--save-every", "2"]
-    codes, _, err = without(NO_LOCKS.replace("{number}", f"errno.{number}"), [line, [*line, "--resume"]])
+    codes, err = without(NO_LOCKS.replace("{number}", f"errno.{number}"), [line, [*line, "--resume"]])
     assert codes == [0, 0], err
     assert err.count("has no locks") == 2
 
@@ -96,14 +96,14 @@ def test_a_file_system_without_locks_is_warned_of_once_and_trained_on(without, n
 def test_a_file_system_that_cannot_flush_is_warned_of_once_and_trained_on(without):
     line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6", "--save-every", "2"]
     for number in ("38", "95", "22"):  # ENOSYS, EOPNOTSUPP, EINVAL
-        codes, _, err = without(NO_FLUSHING.replace("{number}", number), [[*line, "--name", f"job{number}"]])
+        codes, err = without(NO_FLUSHING.replace("{number}", number), [[*line, "--name", f"job{number}"]])
         assert codes == [0], err
         assert err.count("no fsync") == 1
 
 
 def test_a_disk_that_fails_is_no_file_system_without(without):
     line = ["train", "verses.txt", "--name", "job", *STEPS, "--steps", "6"]
-    codes, _, err = without(NO_FLUSHING.replace("{number}", "5"), [line])  # EIO
+    codes, err = without(NO_FLUSHING.replace("{number}", "5"), [line])  # EIO
     assert codes == [74], err
 
 
@@ -129,7 +129,7 @@ def test_nothing_needs_a_folder_for_temporary_files(without, tmp_path):
         ["plot", "job", "--svg", "curves.svg"],
         ["report", "job"],
     ]
-    codes, _, err = without(NO_TEMPORARY_FILES, lines, stdin=VERSES)
+    codes, err = without(NO_TEMPORARY_FILES, lines, stdin=VERSES)
     assert codes == [0] * len(lines), err
     assert [path.name for path in (tmp_path / "cached").iterdir()] == []
 

@@ -267,14 +267,17 @@ def test_who_waits_for_others_says_so_and_leaves_on_a_signal(tmp_path, free_port
 def test_whoever_comes_late_is_waited_for(tmp_path, free_port):
     (tmp_path / "verses.txt").write_text(VERSES * 4)
     place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    line = [sys.executable, "-m", "charrnn", *map(str, LINE), "--quiet"]
+    line = [sys.executable, "-m", "charrnn", *map(str, LINE)]
     line[line.index(str(STEPS))] = "4"
     processes = []
-    for rank in "10":
-        processes.append(subprocess.Popen(line, cwd=tmp_path, env=os.environ | place | {"RANK": rank}))
-        time.sleep(4 if rank == "1" else 0)
     try:
-        assert [process.wait(timeout=60) for process in processes] == [0, 0]
+        for rank in "10":
+            how = {"env": os.environ | place | {"RANK": rank}, "stderr": subprocess.PIPE}
+            processes.append(subprocess.Popen(line, cwd=tmp_path, **how))
+            if rank == "1":
+                assert b"waiting for the process of rank 0" in processes[0].stderr.readline()
+        said = [process.communicate(timeout=60)[1] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], said
     finally:
         for process in processes:
             process.kill()
@@ -314,45 +317,24 @@ def test_a_run_goes_on_with_another_number_of_processes(runs, tmp_path, before, 
         assert score(tmp_path) == pytest.approx(score(runs / name), abs=1e-4)
 
 
-# Stopped -------------------------------------------------------------------------------------------------------------
+# Stopped and killed --------------------------------------------------------------------------------------------------
 
 
-def stopped(place, runs, together, stop):
-    """A run on two processes that `stop(job, ranks)` asks to stop is saved where it stopped, and goes on exactly."""
+def stopped(place, stop, reached=EVERY // 2):
+    """A run on two processes that `stop(job, ranks)` asks to stop is saved where it stopped."""
     with torchrun(place, *LINE) as job:
-        stop(job, job.reach(EVERY // 2))
+        stop(job, job.reach(reached))
         assert job.wait(30) != 0
         said = job.said()
     (last,) = steps(place)[-1:]
-    assert EVERY // 2 <= last < STEPS, "the run was over before it could be stopped"
+    assert reached <= last < STEPS, "the run was over before it could be stopped"
     assert said.count(f"saved at step {last}; the same command with --name run --resume continues the run") == 1
     assert said.count("charrnn: stopped by SIGTERM") == 1
     assert read(place, last).progress.step == last
     assert recorded(place) == list(range(1, last + 1))
-    said = finish(together(place, *LINE))
-    assert f"run: resuming at step {last}" in said
-    assert "resumed with a different" not in said
-    assert differing(place, runs / "two") == []
 
 
-def test_a_signal_to_one_process_stops_both_at_the_same_step_and_resuming_changes_nothing(place, runs, together):
-    stopped(place, runs, together, lambda job, ranks: os.kill(ranks[1], signal.SIGTERM))
-
-
-@pytest.mark.slow
-def test_a_signal_to_the_first_process_stops_both(place, runs, together):
-    stopped(place, runs, together, lambda job, ranks: os.kill(ranks[0], signal.SIGTERM))
-
-
-@pytest.mark.slow
-def test_a_signal_to_the_launcher_stops_both(place, runs, together):
-    stopped(place, runs, together, lambda job, ranks: job.launcher.send_signal(signal.SIGTERM))
-
-
-# Killed --------------------------------------------------------------------------------------------------------------
-
-
-def killed(place, runs, together, rank):
+def killed(place, rank):
     """Without one of its two processes a run ends at once, says so once, and has lost no more than since its save."""
     with torchrun(place, *LINE) as job:
         ranks = job.reach(EVERY + EVERY // 2)
@@ -363,17 +345,46 @@ def killed(place, runs, together, rank):
     assert steps(place)[-1] >= EVERY
     for step in steps(place):
         assert read(place, step).progress.step == step
-    assert f"run: resuming at step {steps(place)[-1]}" in finish(together(place, *LINE))
-    assert differing(place, runs / "two") == []
 
 
-def test_a_process_that_is_killed_ends_the_job_and_resuming_changes_nothing(place, runs, together):
-    killed(place, runs, together, 1)
+@pytest.fixture
+def ends_the_same(place, runs, together):
+    """The run goes on where it was left, and ends as if nothing had happened."""
+
+    def check():
+        last = steps(place)[-1]
+        said = finish(together(place, *LINE))
+        assert f"run: resuming at step {last}" in said
+        assert "resumed with a different" not in said
+        assert differing(place, runs / "two") == []
+
+    return check
+
+
+def test_a_run_that_loses_a_process_and_is_stopped_by_a_signal_to_another_ends_the_same(place, ends_the_same):
+    killed(place, 1)
+    stopped(place, lambda job, ranks: os.kill(ranks[1], signal.SIGTERM), reached=2 * EVERY + EVERY // 2)
+    ends_the_same()
 
 
 @pytest.mark.slow
-def test_the_first_process_may_be_killed_too(place, runs, together):
-    killed(place, runs, together, 0)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_whichever_process_is_killed_the_job_ends_and_resuming_changes_nothing(place, ends_the_same, rank):
+    killed(place, rank)
+    ends_the_same()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_either_process_stops_both_at_the_same_step(place, ends_the_same, rank):
+    stopped(place, lambda job, ranks: os.kill(ranks[rank], signal.SIGTERM))
+    ends_the_same()
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_launcher_stops_both(place, ends_the_same):
+    stopped(place, lambda job, ranks: job.launcher.send_signal(signal.SIGTERM))
+    ends_the_same()
 
 
 @pytest.mark.slow

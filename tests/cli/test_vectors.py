@@ -2,8 +2,7 @@
 
 import json
 import signal
-import subprocess
-import sys
+import time
 
 import numpy as np
 import pytest
@@ -120,22 +119,20 @@ def test_several_samples_of_each_and_what_comes_next(place, charrnn):
 
 
 @pytest.mark.parametrize("unit", ["char", "word"])
-def test_a_run_that_is_killed_goes_on_bit_for_bit(place, charrnn, tmp_path, unit):
+def test_a_run_that_is_killed_goes_on_bit_for_bit(place, charrnn, start, tmp_path, unit):
     for name in ("three.txt", "three.npy"):
         (tmp_path / name).write_bytes((place / name).read_bytes())
     line = ["train", "three.txt", "--vectors", "three.npy", *NET, "--unit", unit, "--steps", "60", "--save-every", "7"]
     line += ["--shuffle-records", "--eval-every", "20", "-q", "--resume"]
     assert charrnn(*line, "--name", "whole", cwd=tmp_path).returncode == 0
     for _ in range(2):
-        job = subprocess.Popen(
-            [sys.executable, "-m", "charrnn", *line, "--name", "cut"], cwd=tmp_path, stderr=subprocess.DEVNULL
-        )
-        for _ in range(2000):
-            if list(tmp_path.glob("checkpoints/cut/step-*")) or job.poll() is not None:
-                break
-            subprocess.run(["sleep", "0.02"], check=False)
+        saved = set(tmp_path.glob("checkpoints/cut/step-*"))
+        job = start(*line, "--name", "cut", cwd=tmp_path)
+        while set(tmp_path.glob("checkpoints/cut/step-*")) <= saved:
+            assert job.poll() is None
+            time.sleep(0.01)
         job.send_signal(signal.SIGKILL)
-        job.wait()
+        job.finished()
     assert charrnn(*line, "--name", "cut", cwd=tmp_path).returncode == 0
     one, two = (
         read_checkpoint(tmp_path / "checkpoints" / name / "step-00000060.safetensors", training=True)

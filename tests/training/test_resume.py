@@ -254,7 +254,7 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(tmp_path):
 
 def test_a_run_without_a_better_score_ends_early_wherever_it_was_stopped(tmp_path):
     """At the same step, with everything the same; the same line again says that it is complete."""
-    early = {"steps": 400, "eval_every": 4, "patience": 3, "learning_rate": 0.05, "dropout": 0.0, "weight_drop": 0.0}
+    early = {"steps": 400, "eval_every": 4, "patience": 3, "learning_rate": 0.1, "dropout": 0.0, "weight_drop": 0.0}
     (tmp_path / "whole").mkdir()
     assert train(tmp_path / "whole", **early)
     expected = outcome(tmp_path / "whole")
@@ -325,7 +325,7 @@ def test_a_leg_may_be_asked_for_in_epochs_or_in_time_whatever_the_run_was(tmp_pa
 
 
 def test_a_run_that_ended_early_may_go_on_and_has_its_patience_anew(tmp_path):
-    early = {"steps": 400, "eval_every": 4, "patience": 3, "learning_rate": 0.05, "dropout": 0.0, "weight_drop": 0.0}
+    early = {"steps": 400, "eval_every": 4, "patience": 3, "learning_rate": 0.1, "dropout": 0.0, "weight_drop": 0.0}
     assert train(tmp_path, **early)
     ended = outcome(tmp_path)[4]["step"]
     assert ended < 400
