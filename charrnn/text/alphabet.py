@@ -11,7 +11,7 @@ import numpy as np
 
 from charrnn.text.characters import code_points
 from charrnn.text.labels import LABELLED, check, symbols_of
-from charrnn.text.marks import CONTROLS, FIRST_LABEL, GAP, LABEL, VECTOR
+from charrnn.text.marks import CONTROLS, FIRST_LABEL, GAP, VECTOR
 from charrnn.text.vocabulary import Vocabulary
 from charrnn.text.words import words
 
@@ -22,8 +22,8 @@ _POINTS = 0x110000
 class Alphabet:
     """The symbols of a text, so far."""
 
-    def __init__(self, unit: str, min_count: int | None = None) -> None:
-        self.unit, self.min_count = unit, min_count
+    def __init__(self, unit: str, min_count: int | None = None, labelled: bool = False) -> None:
+        self.unit, self.min_count, self.labelled = unit, min_count, labelled
         self.counting = unit == "char" and min_count is not None and min_count > 1
         self._small = b""  # bytes, or ASCII
         self._present = np.zeros(0, dtype=bool)  # code points
@@ -33,7 +33,7 @@ class Alphabet:
 
     def add(self, piece: str | bytes) -> None:
         """Take up the symbols of a piece; words and labels must not go on in the next one."""
-        if isinstance(piece, str) and LABEL in piece:
+        if self.labelled and isinstance(piece, str):
             names = LABELLED.findall(piece)
             self.labels.update(names)
             self.names += sum(map(len, names)) + len(names)  # of three characters and more there is one symbol

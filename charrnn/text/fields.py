@@ -165,8 +165,9 @@ def _text(name: str, key: str, value: Any) -> str | None:
         kind = "a list" if isinstance(value, list) else "an object"
         raise DataError(f"{key!r} of {name} is {kind}", "only text and numbers can be learnt", "name another field")
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
-    if text is not None and not CONTROLS.isdisjoint(text):
-        raise DataError(f"{key!r} of {name} holds a NUL or U+FDD0", "that is not a character of any text", "remove it")
+    if found := CONTROLS.intersection(text or ""):
+        what = f"{key!r} of {name} holds U+{ord(min(found)):04X}"
+        raise DataError(what, "it is not a character of any text", "remove it")
     return text
 
 

@@ -41,7 +41,8 @@ class Survey:
     min_count: int | None = None
 
     def __post_init__(self) -> None:
-        self.alphabet, self.digest = Alphabet(self.source.unit, self.min_count), hashlib.sha256()
+        labelled = isinstance(self.source.records, Synced)
+        self.alphabet, self.digest = Alphabet(self.source.unit, self.min_count, labelled), hashlib.sha256()
 
     def __enter__(self) -> "Survey":
         return self

@@ -205,6 +205,7 @@ EVERY = "".join(map(chr, [*range(0x21, 0xD800), *range(0xE000, 0x20000)][:70_000
 NOISE = hashlib.shake_256(b"noise").digest(1 << 20)
 
 # What a file holds, the flags, and the text that is learnt from it.
+MARKS = "\ufdd0\ufdd1\ufdd2\ufdd3\ufdd4\U000f0000a\ufdd4"  # that are none in a text without records
 LEARNT = {
     "two characters": (b"ab", [], "ab"),
     "shorter than a window": (b"hello hi", ["--seq-length", "50"], "hello hi"),
@@ -219,6 +220,8 @@ LEARNT = {
     "latin-1 by name": (WORDS.encode("latin-1"), ["--encoding", "latin-1"], WORDS),
     "joined emoji": (FAMILY.encode() * 9, [], FAMILY),
     "combining marks": ("e\u0301\u0323o\u0308".encode() * 9, [], "e\u0301\u0323o\u0308"),
+    "marks of records": (MARKS.encode() * 9, [], MARKS),
+    "marks of labels, two ways": ("a\ufdd4b\ufdd4".encode() * 9, ["--bidirectional"], "ab\ufdd2\ufdd4"),
     "private and last": ("\ue000\ufffe\U0010ffff".encode() * 9, [], "\ue000\ufffe\U0010ffff"),
     "all different": (EVERY.encode(), ["--batch-size", "1", "--validation-fraction", "0.001"], EVERY),
     "noise as bytes": (NOISE, ["--unit", "byte"], bytes(range(256)).decode("latin-1")),

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from charrnn.errors import DataError, SettingsError
 from charrnn.text.corpus import read_corpus, source_of
 from charrnn.text.fields import fields_of, values
-from charrnn.text.marks import ANSWER, END
+from charrnn.text.marks import ANSWER, CONTROLS, END
 from charrnn.text.reading import stream_text
 
 ROWS = [("plain", "a"), ('a "quoted" one, with\ncommas\tand tabs', "b"), ("été ; | 'x'", "c")]
-texts = st.text(st.characters(exclude_characters="\0\ufdd0\r\ufeff", codec="utf-8"), min_size=1)
+texts = st.text(st.characters(exclude_characters={"\r", "\ufeff", *CONTROLS}, codec="utf-8"), min_size=1)
 
 
 def written(kind, rows, names=("text", "label")):
@@ -117,9 +117,16 @@ def test_values_become_text_as_they_are_written():
     ]
 
 
-@pytest.mark.parametrize("value", ['["a"]', '{"a": 1}', '"a\\u0000"', '"\\ufdd0"'])
-def test_a_value_that_cannot_be_learnt_is_refused(value):
-    with pytest.raises(DataError, match=r"'n' of a\.jsonl"):
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ('["a"]', "a list"),
+        ('{"a": 1}', "an object"),
+        *((json.dumps(f"a{mark}"), f"U\\+{ord(mark):04X}") for mark in sorted(CONTROLS)),
+    ],
+)
+def test_a_value_that_cannot_be_learnt_is_refused(value, what):
+    with pytest.raises(DataError, match=rf"'n' of a\.jsonl .*{what}"):
         found("a.jsonl", f'{{"n": {value}}}', ["n"])
 
 
