@@ -30,6 +30,7 @@ _LOOKED = 1000  # rows without a field, before it is said to be missing
 _PIECE = 1 << 16  # characters that go on together
 _SHOWN = 20  # names in a message
 _DELIMITERS = ",;\t|"
+_NO_TEXT = re.compile(f"[{''.join(CONTROLS)}\ud800-\udfff]")  # JSON can have half of a surrogate pair
 _SEPARATES = re.compile(r"sep=.\s*", re.IGNORECASE)  # what spreadsheets put before the names
 
 
@@ -101,7 +102,8 @@ def values(
         if row is None:
             yield None
             continue
-        texts = [_text(name, key, row.get(key)) for key in wanted]
+        place = f"row {found + lacking + 1} of {name}"
+        texts = [_text(f"{key!r} of {place}", row.get(key)) for key in wanted]
         whole = [text for text in texts if text]
         if len(whole) == len(texts):
             found += 1
@@ -159,15 +161,14 @@ def _check_there(name: str, wanted: Sequence[str], there: Iterable[str]) -> None
             raise DataError(f"{name} has no {key!r}", f"it has {', '.join(names[:_SHOWN])}{more}", "name one of them")
 
 
-def _text(name: str, key: str, value: Any) -> str | None:
+def _text(name: str, value: Any) -> str | None:
     """A value as it is learnt."""
     if isinstance(value, (list, dict)):
         kind = "a list" if isinstance(value, list) else "an object"
-        raise DataError(f"{key!r} of {name} is {kind}", "only text and numbers can be learnt", "name another field")
+        raise DataError(f"{name} is {kind}", "only text and numbers can be learnt", "name another field")
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
-    if found := CONTROLS.intersection(text or ""):
-        what = f"{key!r} of {name} holds U+{ord(min(found)):04X}"
-        raise DataError(what, "it is not a character of any text", "remove it")
+    if found := _NO_TEXT.search(text or ""):
+        raise DataError(f"{name} holds U+{ord(found[0]):04X}", "it is not a character of any text", "remove it")
     return text
 
 

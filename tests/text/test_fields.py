@@ -122,12 +122,12 @@ def test_values_become_text_as_they_are_written():
     [
         ('["a"]', "a list"),
         ('{"a": 1}', "an object"),
-        *((json.dumps(f"a{mark}"), f"U\\+{ord(mark):04X}") for mark in sorted(CONTROLS)),
+        *((json.dumps(f"a{mark}"), f"U\\+{ord(mark):04X}") for mark in [*sorted(CONTROLS), "\ud83d"]),
     ],
 )
 def test_a_value_that_cannot_be_learnt_is_refused(value, what):
-    with pytest.raises(DataError, match=rf"'n' of a\.jsonl .*{what}"):
-        found("a.jsonl", f'{{"n": {value}}}', ["n"])
+    with pytest.raises(DataError, match=rf"'n' of row 3 of a\.jsonl .*{what}"):
+        found("a.jsonl", f'{{"n": "a"}}\n{{"m": 1}}\n{{"n": {value}}}', ["n"])
 
 
 @pytest.mark.parametrize(
