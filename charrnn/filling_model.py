@@ -16,7 +16,7 @@ from charrnn.generation.fill import MOST, How
 from charrnn.generation.restore import Restored, restore
 from charrnn.scoring_model import Content, ScoringModel
 from charrnn.text.characters import as_text
-from charrnn.text.labels import unlabelled
+from charrnn.text.labels import unlabelled, unmarked
 from charrnn.text.marks import END
 from charrnn.text.vocabulary import Ids
 
@@ -50,7 +50,7 @@ class FillingModel(ScoringModel):
         how = How(not_negative("temperature", temperature), whole("seed", seed, 0), whole("top", top, 1))
         how = replace(how, most=whole("most", most, 1, MOST))
         self.given(self.vectors)
-        read = partial(self._read, name="the text")
+        read = partial(self._marked, name="the text")
         return restore(self.networks.numpy, self.vocabulary, given, read, how, gap=gap, gap_text=gap_text)
 
     def label(self, words: Content | Iterable[Content]) -> list[str]:
@@ -72,7 +72,7 @@ class FillingModel(ScoringModel):
         self._labels()
         one_of("unknown", unknown, UNKNOWN)
         for sentence in sentences:
-            words = _text(checked("sentences", sentence))
+            (words,) = unmarked("the sentence", [_text(checked("sentences", sentence))], labels=True)
             if unknown == "error":
                 self.vocabulary.encode(words, name="the prompt")  # for the places that it names
             ids = self.vocabulary.encode(END + unlabelled(words) + END, unknown=unknown)

@@ -23,7 +23,9 @@ from charrnn.evaluation.units import states
 from charrnn.model.opened import Networks
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.own_text import own_text, told_in_order
+from charrnn.text.characters import as_text
 from charrnn.text.corpus import Corpus, source_of
+from charrnn.text.labels import unmarked
 from charrnn.text.marks import END
 from charrnn.text.reading import led
 from charrnn.text.vectors import Vectors
@@ -204,6 +206,12 @@ class ScoringModel:
 
     def _read(self, text: Content, name: str) -> Iterator[Content]:
         """A text as `stream_text` would have given it."""
+        if self.vocabulary.gaps:
+            text = "".join(unmarked(name, [as_text(text, name)], labels=bool(self.vocabulary.labels)))
+        return self._marked(text, name)
+
+    def _marked(self, text: Content, name: str) -> Iterator[Content]:
+        """The same of a text in which gaps are marked."""
         records = source_of(self.checkpoint.config.model_dump()).records
         if records is None:
             return iter([text])

@@ -81,7 +81,7 @@ class Alphabet:
         """The vocabulary of these symbols; all 256 for bytes. For everything else see `Vocabulary`.
 
         Raises:
-            DataError: a character stands where gaps or labels do.
+            DataError: there are too many labels.
         """
         if self.unit == "byte":
             return Vocabulary("byte", tuple(map(chr, range(256))))
@@ -89,7 +89,7 @@ class Alphabet:
         labels = tuple(sorted(self.labels))
         others: dict[str, Any] = {"vectors": VECTOR in symbols and end is not None, "gaps": gaps, "labels": labels}
         if gaps:
-            check(labels, symbols)
+            check(labels)
             symbols |= {GAP, *symbols_of(labels).values()}
         if self.counting:
             common = {symbol for symbol in symbols if self._counts[ord(symbol)] >= (self.min_count or 0)}

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from charrnn.errors import DataError, SettingsError
-from charrnn.text.marks import END, FIRST_LABEL, GAP, LABEL, MOST_LABELS
+from charrnn.text.marks import CONTROLS, END, FIRST_LABEL, GAP, LABEL, MOST_LABELS
 from charrnn.text.records import Records, records_of
 
 _WORD = re.compile(r"\S+")
 LABELLED = re.compile(f"{LABEL}([^{LABEL}]*){LABEL}")
+_AS_GAPS, _AS_LABELS = re.compile(GAP), re.compile(f"[{''.join(CONTROLS)}{chr(FIRST_LABEL)}-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,28 @@ def whole_records(pieces: Iterable[str | bytes]) -> Iterator[str | bytes]:
     yield held
 
 
-def check(labels: tuple[str, ...], symbols: set[str]) -> None:
-    """Refuse what there is no room for.
+def check(labels: tuple[str, ...]) -> None:
+    """Refuse more labels than there is room for.
 
     Raises:
-        DataError: too many labels, or characters where gaps or labels stand.
+        DataError: there are more.
     """
     if len(labels) > MOST_LABELS:
         raise DataError(f"the text has {len(labels):,} labels", f"{MOST_LABELS:,} is the most", "check `target_after`")
-    if GAP in symbols or (labels and max(symbols) >= chr(FIRST_LABEL)):
-        what = "U+FDD2" if GAP in symbols else "characters of private use from U+F0000 on"
-        raise DataError(f"the text holds {what}", "they stand for gaps and labels here", "remove them")
+
+
+def unmarked(name: str, pieces: Iterable[str | bytes], *, labels: bool) -> Iterator[str]:
+    """The same text for a network that has gaps, or `labels`: nothing that stands there looks like one.
+
+    Raises:
+        DataError: something does.
+    """
+    for piece in pieces:
+        assert isinstance(piece, str)  # gaps need characters
+        if found := (_AS_LABELS if labels else _AS_GAPS).search(piece):
+            what, why = f"{name} holds U+{ord(found[0]):04X}", f"it stands for a {'label' if labels else 'gap'} here"
+            raise DataError(what, why, "remove it")
+        yield piece
 
 
 def synced(kind: str | None, separator: str | None, answer: str | None, field: str | None) -> Synced:

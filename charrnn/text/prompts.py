@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from charrnn.text.decoding import MARKED, decode
 from charrnn.text.fields import Fields, lines_of, values
 from charrnn.text.marks import ANSWER
-from charrnn.text.places import STDIN
-from charrnn.text.reading import Source, stream_bytes
+from charrnn.text.reading import Source, shown, stream_bytes
 
 
 def prompt_of(source: Source) -> bytes:
@@ -39,7 +38,7 @@ def _characters(source: Source, notices: list[str]) -> "Iterator[str] | Iterator
     chunks = stream_bytes(name)
     if source.unit == "byte":
         return chunks
-    return decode("standard input" if name == STDIN else name, chunks, source.how, notices, advise=True)
+    return decode(shown(name), chunks, source.how, notices, advise=True)
 
 
 def _utf8(content: str | bytes) -> bytes:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from charrnn.errors import DataError, MissingInputError, SettingsError, unreadable
 from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
+from charrnn.text.labels import Synced, unmarked
 from charrnn.text.marks import END, VECTOR
 from charrnn.text.packed import COMPRESSED, unpacked
 from charrnn.text.pipes import as_it_comes
@@ -62,7 +63,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     Raises:
         SettingsError: no such encoding, or one for bytes.
         MissingInputError: a place is missing or unreadable.
-        DataError: a file is not text in this encoding; a folder or pattern holds no text.
+        DataError: a file is not text in this encoding, or has what stands for gaps; a folder or pattern holds no text.
     """
     if source.vectors is not None:
         yield from led(stream_text(replace(source, vectors=None), notices), source.vectors.read())
@@ -88,6 +89,8 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
                 except DataError as error:
                     passed.append((name, error))
                     continue
+            if source.gaps:
+                pieces = unmarked(shown(name), pieces, labels=isinstance(source.records, Synced))
             yield from pieces if source.records is None else source.records.marked(name, pieces, said)
             found, read = found + 1, read + 1
             told += said
@@ -127,11 +130,15 @@ def led(pieces: Iterator[str | bytes], vectors: Vectors) -> Iterator[str]:
         raise DataError(what, why, "give one for each record; empty records do not count")
 
 
+def shown(name: str) -> str:
+    """What a place is called in a message."""
+    return "standard input" if name == STDIN else name
+
+
 def _text_of(name: str, source: Source, notices: list[str], *, advise: bool) -> Iterator[str | bytes]:
     if source.unit == "byte":
         return stream_bytes(name, raw=True)
-    shown = "standard input" if name == STDIN else name
-    return decode(shown, stream_bytes(name), source.how, notices, advise=advise)
+    return decode(shown(name), stream_bytes(name), source.how, notices, advise=advise)
 
 
 def _whole(name: str, pieces: Iterator[str | bytes], records: Records | None) -> list[str | bytes]:

@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from charrnn.errors import DataError
 from charrnn.language_model import load
 from charrnn.report.sides import read_passage, units_of
 from charrnn.runs.checkpoint import read_checkpoint
@@ -99,6 +100,16 @@ def test_each_record_is_filled_by_itself(place, charrnn):
     found = filled(charrnn, place, "lines", "-", stdin="".join(erased).encode())
     assert found == "".join(filled(charrnn, place, "lines", "-", stdin=line.encode()) for line in erased)
     assert found.endswith("the trees are in the wood, where deer run.\n")
+
+
+@pytest.mark.parametrize("line", [["evaluate", "both", "-"], ["evaluate", "lines", "--", "-"], ["fill", "both", "-"]])
+def test_what_stands_for_a_gap_in_a_text_is_no_gap_of_it(place, charrnn, line):
+    """It would be read as one, and counted."""
+    done = charrnn(*line, cwd=place, stdin="Shall I com\ufdd2are th__?\n".encode())
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (65, b"", 1)
+    assert b" holds " in done.stderr
+    with pytest.raises(DataError, match=r"U\+FDD2"):
+        load(place / "checkpoints" / "both").score("Shall I com\ufdd2are")
 
 
 def test_scores_given_both_sides_have_names_of_their_own(place, charrnn):

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from charrnn.errors import SettingsError
+from charrnn.errors import DataError, SettingsError
 from charrnn.language_model import load
 
 NET = ["--records", "lines", "--target-after", "TAB", "--synced", "--hidden", "32", "--embedding", "12", "-q"]
@@ -135,6 +135,19 @@ def test_yesterday_harry_potter_met_hermione_granger(place, charrnn):
     assert (found.words, len(found.said)) == (["Yesterday,", "Ärger", "met", "Hermione"], 4)
     with pytest.raises(SettingsError, match="no blanks"):
         model.label(["Harry Potter", "met"])
+
+
+@pytest.mark.parametrize("odd", ["\ufdd2", "\ufdd4", "\U000f0000", "\0"])
+def test_what_stands_for_a_label_in_a_text_is_no_label_of_it(place, charrnn, odd):
+    """It would be read as one, and counted."""
+    words = f"the zo{odd}g"
+    for line, given in ((["evaluate", "speech", "--", "-"], f"{words}\tdet noun\n"), (["sample", "speech"], words)):
+        more = ["--prompts", "-"] if line[0] == "sample" else []
+        done = charrnn(*line, *more, cwd=place, stdin=given.encode())
+        assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (65, b"", 1), done.stderr
+        assert b" holds U+" in done.stderr or odd == "\0"
+    with pytest.raises(DataError, match=r"holds U\+"):
+        load(place / "checkpoints" / "speech").label(words)
 
 
 def test_prompts_are_answered_with_a_label_for_each_word(place, charrnn):

@@ -65,7 +65,7 @@ def test_prompts_have_gaps_where_labels_are_wanted_and_unknown_labels_are_none(t
         ("I like\tpron verb\nred apples\tadj noun verb\n", "record 2 of .* has 2 words and 3 labels"),
         ("I like\tpron verb\n\napples\n", "record 3 of .* has no '\\\\t'"),
         ("I like\t\n", "record 1 of .* has 2 words and 0 labels"),
-        ("I li\U000f0000ke\tpron verb\n", "characters of private use"),
+        ("I li\U000f0000ke\tpron verb\n", "U\\+F0000"),
         ("I li\ufdd2ke\tpron verb\n", "U\\+FDD2"),
         ("I li\ufdd4ke\tpron verb\n", "U\\+FDD4"),
     ],
