@@ -94,7 +94,7 @@ def unmarked(name: str, pieces: Iterable[str | bytes], *, labels: bool) -> Itera
     for piece in pieces:
         assert isinstance(piece, str)  # gaps need characters
         if found := (_AS_LABELS if labels else _AS_GAPS).search(piece):
-            what, why = f"{name} holds U+{ord(found[0]):04X}", f"it stands for a {'label' if labels else 'gap'} here"
+            what, why = f"{name} holds U+{ord(found[0]):04X}", f"it is kept for {'labels' if labels else 'gaps'} here"
             raise DataError(what, why, "remove it")
         yield piece
 
