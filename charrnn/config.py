@@ -144,6 +144,11 @@ class RunConfig(ModelConfig, DataConfig, OptimisationConfig):
     precision: Literal["float32", "bfloat16", "float16"]
     threads: Annotated[int, Field(ge=1, le=1024)]
 
+    @property
+    def per(self) -> str:
+        """What the bits of its scores are counted by. They are no one measure: a label is not a character."""
+        return ("label" if self.synced else "character") + " given both sides" * self.bidirectional
+
 
 # Asked for, but not part of what a run is: they say how many steps there are, and when to look.
 WISHES: dict[str, Any] = {

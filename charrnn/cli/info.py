@@ -80,11 +80,8 @@ def facts_table(checkpoint: "Checkpoint", path: Path) -> str:
     nats = p.validation_nats
     score = "no validation set"
     if nats is not None:
-        each = "label" if vocabulary.labels else "character"
-        given = ", given both sides" * config.bidirectional
-        score = (
-            f"{nats:.4f} nats = {nats / math.log(2):.4f} bits per {each}{given}, logits divided by {p.temperature:.2f}"
-        )
+        bits = f"{nats / math.log(2):.4f} bits per {config.per}"
+        score = f"{nats:.4f} nats = {bits}, logits divided by {p.temperature:.2f}"
     shown = symbols(vocabulary)
     if isinstance(shown, list):
         shown = " ".join(word for word in shown if len(word) > 1)

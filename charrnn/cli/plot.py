@@ -9,6 +9,7 @@ import typer
 from charrnn.cli.options import Checkpoints, complete_model, complete_path, plain
 
 if TYPE_CHECKING:
+    from charrnn.config import RunConfig
     from charrnn.report.charts import Chart
     from charrnn.report.curves import Against, Curves
 
@@ -85,12 +86,12 @@ def curves_of(folder: Path, against: "Against") -> "Curves":
     from charrnn.runs.record import RunRecord
 
     events = RunRecord(folder).read()
-    symbols, unit = in_checkpoint(folder) if against == "symbols" else (None, in_config(folder))
-    return curves(events, train_symbols=symbols, unit=unit)
+    symbols, config = in_checkpoint(folder) if against == "symbols" else (None, in_config(folder))
+    return curves(events, train_symbols=symbols, config=config)
 
 
-def in_checkpoint(folder: Path) -> tuple[int, str]:
-    """How many symbols a run reads in an epoch, and what they are."""
+def in_checkpoint(folder: Path) -> "tuple[int, RunConfig]":
+    """How many symbols a run reads in an epoch, and what it is."""
     from charrnn.errors import MissingInputError
     from charrnn.runs.checkpoint import read_checkpoint
     from charrnn.runs.folder import Run
@@ -100,20 +101,19 @@ def in_checkpoint(folder: Path) -> tuple[int, str]:
         what, why = f"how many symbols {folder} has read is not known", "it has saved no checkpoint yet"
         raise MissingInputError(what, why, "use --against step or --against time")
     checkpoint = read_checkpoint(model)
-    return checkpoint.corpus.train_symbols, checkpoint.config.unit
+    return checkpoint.corpus.train_symbols, checkpoint.config
 
 
-def in_config(folder: Path) -> str:
-    """What a run's symbols are; the curves are the same where nobody can say it."""
+def in_config(folder: Path) -> "RunConfig | None":
+    """What a run is; the curves are the same where nobody can say it."""
+    from charrnn.config import RunConfig
     from charrnn.config_file import CONFIG, read_config_file
     from charrnn.errors import CharrnnError
-    from charrnn.report.curves import SYMBOLS
 
     try:
-        unit = read_config_file(folder / CONFIG).get("unit")
-    except CharrnnError:
-        return "symbol"
-    return unit if isinstance(unit, str) and unit in SYMBOLS else "symbol"
+        return RunConfig.model_validate(read_config_file(folder / CONFIG))
+    except (CharrnnError, ValueError):  # damaged, or of another version
+        return None
 
 
 def draw(drawn: "list[Chart]") -> None:
@@ -135,11 +135,12 @@ def draw(drawn: "list[Chart]") -> None:
 
 
 def numbers(name: str, run: "Curves", against: "Against") -> str:
-    """A run's points as one JSON object: [place, bits per symbol], [place, bits per character], [place, rate]."""
+    """A run's points as one JSON object: [place, bits], counted as it says, and [place, rate]."""
     found = {
         "run": name,
         "against": against,
-        "unit": run.unit,
+        "training_per": run.symbol,
+        "validation_per": run.per,
         "training": run.points("training", against),
         "validation": run.points("validation", against),
         "learning_rate": run.points("learning_rate", against),

@@ -11,7 +11,7 @@ from charrnn.cli.console import table
 from charrnn.cli.flags import spoken
 
 if TYPE_CHECKING:
-    from charrnn.config import Wish
+    from charrnn.config import RunConfig, Wish
     from charrnn.evaluation.compare import Passage
     from charrnn.evaluation.score import Score
     from charrnn.planning.preparation import Preparation
@@ -38,7 +38,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
         ("trained", f"{p.step:,} steps, {p.epoch:.1f} epochs, {p.seconds:.0f} s" + (", before" if was_complete else ""))
     ]
     if p.best_nats is not None:
-        rows += validation_rows(p, loop.corpus, both_ways=loop.config.bidirectional)
+        rows += validation_rows(p, loop.corpus, loop.config)
     use = f"sample {model} {how}"
     if vocabulary.labels:
         use = f"sample {model} --prompts FILE"
@@ -53,7 +53,7 @@ def closing_table(loop: "Loop", was_complete: bool, checkpoints: Path) -> str:
     return "\n" + table(rows, title=f"{name}: complete")
 
 
-def validation_rows(p: "Progress", corpus: "Corpus", *, both_ways: bool = False) -> list[tuple[str, str]]:
+def validation_rows(p: "Progress", corpus: "Corpus", config: "RunConfig") -> list[tuple[str, str]]:
     """The best score of a run, and what n-grams and compressors get on what was watched of the validation part."""
     from charrnn.evaluation.baselines import baselines, comparable
     from charrnn.evaluation.held_out import watched
@@ -63,10 +63,8 @@ def validation_rows(p: "Progress", corpus: "Corpus", *, both_ways: bool = False)
     part, best, last = watched(corpus), p.best_nats / math.log(2), p.validation_nats / math.log(2)
     of = "" if len(part) == len(corpus.validation) else f"; on its first {len(part):,} symbols, as all below"
     step = f"the best, at step {p.best_step:,}; last {last:.4f}{of}"
-    each = "label" if corpus.vocabulary.labels else "character"
-    given = ", given both sides" * both_ways
-    rows = [("validation", f"{best:.4f} bits per {each} = {p.best_nats:.4f} nats{given} ({step})")]
-    if not comparable(corpus.vocabulary, both_ways=both_ways):
+    rows = [("validation", f"{best:.4f} bits per {config.per} = {p.best_nats:.4f} nats ({step})")]
+    if not comparable(corpus.vocabulary, both_ways=config.bidirectional):
         return rows
     return rows + baseline_rows(baselines(corpus.train, part, corpus.vocabulary))
 

@@ -57,7 +57,7 @@ class PlainView:
             left = event.seconds / event.step * (self.steps - event.step)
             say(
                 f"step={event.step}/{self.steps} epoch={event.epoch:.2f} loss={event.loss:.4f} "
-                f"chars_per_s={event.symbols_per_second:.0f} eta={left:.0f}s"
+                f"symbols_per_s={event.symbols_per_second:.0f} eta={left:.0f}s"
             )
         else:
             self.tell(event)
@@ -93,14 +93,14 @@ class BarView(PlainView):
             )
         elif isinstance(event, Trained) and self.bar is not None:
             self.speed += (event.symbols_per_second - self.speed) * (0.1 if self.speed else 1)
-            shown = f"loss {event.loss:.3f}{self.validation}, {self.speed:,.0f} chars/s"
+            shown = f"loss {event.loss:.3f}{self.validation}, {self.speed:,.0f} symbols/s"
             self.bar.set_postfix_str(shown, refresh=False)
             self.bar.update(event.step - self.bar.n)
         elif isinstance(event, Planned) and self.bar is not None:
             self.bar.total = event.steps
         else:
             if isinstance(event, Evaluated):
-                self.validation = f", val {event.bits_per_char:.3f} bits/char"
+                self.validation = f", val {event.bits_per_char:.3f} bits"
             if lines_about(event):
                 with tqdm.external_write_mode(file=sys.stderr) if self.bar is not None else contextlib.nullcontext():
                     self.tell(event)

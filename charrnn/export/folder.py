@@ -70,7 +70,7 @@ def _scores(account: Account) -> list[str]:
     rows = [[each.name, each.knows, f"{each.bits_per_char:.4f}"] for each in account.baselines]
     if account.bits_per_char is not None:
         rows.append(["**this model**", "trained on the training set", f"**{account.bits_per_char:.4f}**"])
-    return _table("Scores on held-out text", ["", "how", "bits per character"], rows) if rows else []
+    return _table("Scores on held-out text", ["", "how", f"bits per {account.per}"], rows) if rows else []
 
 
 def _copying(account: Account) -> list[str]:

@@ -94,6 +94,7 @@ class Account:
     card: tuple[tuple[str, str], ...] = ()
     parameters: int = 0
     bits_per_char: float | None = None  # of the held-out part
+    per: str = "character"  # or what they are counted by
     baselines: tuple[Baseline, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     curves: Curves | None = None

@@ -1,23 +1,24 @@
 """A run's record -> curves of training loss, validation score and learning rate, and the charts of some runs.
 
-Losses are in bits per symbol, validation scores in bits per character; each can stand against the step, the symbols
-read or the seconds of training. A record may be cut short, damaged or somebody else's: what is missing or is no finite
-number is left out, and of what was recorded twice for a step the later counts.
+Losses are in bits per symbol, validation scores in bits per character or what else is counted; each can stand against
+the step, the symbols read or the seconds of training. A record may be cut short, damaged or somebody else's: what is
+missing or is no finite number is left out, and of what was recorded twice for a step the later counts.
 """
 
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from charrnn.config import RunConfig
 from charrnn.report.charts import Chart, Series
 from charrnn.report.scales import Point, usable
 
 Against = Literal["step", "symbols", "time"]
 Which = Literal["training", "validation", "learning_rate"]
 CLOCKS = ((3 * 3600.0, 3600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))  # from so many seconds on
-SYMBOLS = {"char": "character", "byte": "byte", "word": "word", "label": "label"}
+SYMBOLS = {"char": "character", "byte": "byte", "word": "word"}
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Curves:
-    """What a run recorded, in the order of steps: bits per symbol, bits per character, learning rates."""
+    """What a run recorded, in the order of steps: bits of losses, bits of scores, learning rates."""
 
     training: tuple[Reading, ...]
     validation: tuple[Reading, ...]
     learning_rate: tuple[Reading, ...]
     train_symbols: float | None = None  # of one epoch; None where it is not known
-    unit: str = "char"  # what a symbol is
+    symbol: str = "symbol"  # what a loss is counted by
+    per: str = "character"  # what a score is counted by
 
     def points(self, which: Which, against: Against = "step") -> tuple[Point, ...]:
         """A curve as (place, value); places are steps, symbols read or seconds. What has no such place is left out."""
@@ -52,8 +54,10 @@ class Curves:
         return reading.seconds if against == "time" else reading.step
 
 
-def curves(events: Iterable[Mapping[str, Any]], *, train_symbols: int | None = None, unit: str = "char") -> Curves:
-    """The curves of a record, as `RunRecord.read()` gives it.
+def curves(
+    events: Iterable[Mapping[str, Any]], *, train_symbols: int | None = None, config: RunConfig | None = None
+) -> Curves:
+    """The curves of a record, as `RunRecord.read()` gives it; what they count is known of a run of `config`.
 
     An evaluation's time, and any epoch that is missing, is interpolated between the reports around it.
     """
@@ -78,7 +82,10 @@ def curves(events: Iterable[Mapping[str, Any]], *, train_symbols: int | None = N
         places = sorted(curve.items())
         return tuple(Reading(step, between(epoch, step), between(clock, step), value) for step, value in places)
 
-    return Curves(readings(training), readings(validation), readings(rates), number(train_symbols), unit)
+    found = Curves(readings(training), readings(validation), readings(rates), number(train_symbols))
+    if config is None:
+        return found
+    return replace(found, symbol="label" if config.synced else SYMBOLS[config.unit], per=config.per)
 
 
 def number(value: object) -> float | None:
@@ -120,7 +127,7 @@ def charts(curves_by_run: Mapping[str, Curves], against: Against = "step") -> li
         loss.append(Series(f"{before}validation", drawn(run, "validation"), dashed=True, colour=colour))
         rates.append(Series(name, drawn(run, "learning_rate"), colour=colour))
     return [
-        Chart("Loss", x_label, bits_label({run.unit for run in curves_by_run.values()}), tuple(loss)),
+        Chart("Loss", x_label, bits_label(curves_by_run.values()), tuple(loss)),
         Chart("Learning rate", x_label, "learning rate", tuple(rates)),
     ]
 
@@ -134,9 +141,9 @@ def horizontal(runs: Iterable[Curves], against: Against) -> tuple[str, float]:
     return f"{name} of training", size
 
 
-def bits_label(units: set[str]) -> str:
-    """What a loss counts: training per symbol, validation always per character."""
-    if units <= {"char"} or units <= {"label"}:
-        return f"bits per {SYMBOLS[next(iter(units), 'char')]}"
-    symbol = SYMBOLS.get(units.pop(), "symbol") if len(units) == 1 else "symbol"
-    return f"bits: training per {symbol}, validation per character"
+def bits_label(runs: Iterable[Curves]) -> str:
+    """What losses and scores are counted by; of several runs, all that they are."""
+    symbols, scored = {run.symbol for run in runs}, {run.per for run in runs}
+    symbol = symbols.pop() if len(symbols) == 1 else "symbol"
+    per = " or ".join(sorted(scored))
+    return f"bits per {symbol}" if symbol == per else f"bits: training per {symbol}, validation per {per}"

@@ -102,19 +102,19 @@ exploding one.
 
 
 def comparison(accounts: Sequence[Account]) -> str:
-    """A line for each run, the best first, and the settings in which they differ."""
+    """A line for each run, the best of what is counted alike first, and the settings in which they differ."""
     lines = []
-    for each in sorted(accounts, key=lambda account: (account.bits_per_char is None, account.bits_per_char or 0.0)):
+    for each in sorted(accounts, key=lambda a: (a.bits_per_char is None, a.per, a.bits_per_char or 0.0)):
         bits = "-" if each.bits_per_char is None else f"{each.bits_per_char:.4f}"
         trained = dict(each.card).get("trained", "-")
-        lines.append(row(each.name, number(bits), number(f"{each.parameters:,}"), cell(trained)))
+        lines.append(row(each.name, number(bits), cell(each.per), number(f"{each.parameters:,}"), cell(trained)))
     rows = []
     for key in dict.fromkeys(key for each in accounts for key in each.settings):
         values = [each.settings.get(key) for each in accounts]
         if any(value != values[0] for value in values):
             rows.append(row(key, *(cell(brief(value)) for value in values)))
     differing = table(rows, ["", *(each.name for each in accounts)]) if rows else "<p>Their settings are the same.</p>"
-    shown = table(lines, ["run", "bits per character#", "parameters#", "trained"], "runs")
+    shown = table(lines, ["run", "bits#", "per", "parameters#", "trained"], "runs")
     return f"<h3>Runs</h3>{shown}<h3>What differs</h3>{differing}"
 
 

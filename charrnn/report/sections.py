@@ -52,7 +52,7 @@ def ladder(account: Account) -> str:
         return ""
     lines = []
     for rung in account.rungs:
-        score = "" if rung.bits_per_char is None else f", {rung.bits_per_char:.4f} bits per character"
+        score = "" if rung.bits_per_char is None else f", {rung.bits_per_char:.4f} bits per {account.per}"
         lines.append(f"<li><h4>step {rung.step:,}{score}</h4>{pre(inert(rung.text))}</li>")
     left_out = f" {account.left_out:,} others are not shown." if account.left_out else ""
     slider = f'<input type="range" min="0" max="{len(lines) - 1}" value="0" aria-label="evaluation"><output></output>'

@@ -82,12 +82,9 @@ def recorded(model: LanguageModel) -> Account:
         card=tuple(card(model)),
         parameters=c.parameters,
         bits_per_char=None if nats is None else nats / math.log(2),
+        per=c.config.per,
         settings=nameless(c.config).model_dump(),
-        curves=curves(
-            events, train_symbols=c.corpus.train_symbols, unit="label" if c.vocabulary.labels else c.vocabulary.unit
-        )
-        if events
-        else None,
+        curves=curves(events, train_symbols=c.corpus.train_symbols, config=c.config) if events else None,
         rungs=tuple(rungs(events)),
         notices=notices,
         desk=str(folder / DESK) if (folder / DESK).is_file() else "",
@@ -111,12 +108,9 @@ def card(model: LanguageModel) -> Iterator[tuple[str, str]]:
         "trained",
         f"{p.step:,} of {config.steps:,} steps, {p.epoch:.1f} epochs, {p.seconds:,.0f} s on {config.device}",
     )
-    each, given = "label" if c.vocabulary.labels else "character", ", given both sides" * config.bidirectional
     if p.validation_nats is not None:
-        yield (
-            "validation",
-            f"{p.validation_nats:.4f} nats = {p.validation_nats / math.log(2):.4f} bits per {each}{given}",
-        )
+        bits = f"{p.validation_nats / math.log(2):.4f} bits per {config.per}"
+        yield "validation", f"{p.validation_nats:.4f} nats = {bits}"
     yield "made with", ", ".join(f"{key} {value}" for key, value in (c.made_with or {}).items())
 
 

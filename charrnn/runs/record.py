@@ -51,11 +51,12 @@ class Reached:
 class RunRecord:
     """`metrics.jsonl` and `samples.txt` in a run's folder.
 
-    What a full disk refuses is kept in memory and written later; `warn` is told once.
+    What a full disk refuses is kept in memory and written later; `warn` is told once. `per` is what the run's scores
+    are counted by.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None] = lambda text: None) -> None:
-        self.metrics, self.samples, self.warn = folder / METRICS, folder / SAMPLES, warn
+    def __init__(self, folder: Path, warn: Callable[[str], None] = lambda text: None, per: str = "character") -> None:
+        self.metrics, self.samples, self.warn, self.per = folder / METRICS, folder / SAMPLES, warn, per
         self.unwritten: list[dict[str, Any]] = []
         self.winding: Reached | None = None
 
@@ -86,13 +87,14 @@ class RunRecord:
     def _append(self, event: dict[str, Any]) -> None:
         append_line(self.metrics, _line(event))
         if event["event"] == "sampled":
-            append_line(self.samples, _rung(event))
+            append_line(self.samples, _rung(event, self.per))
 
     def wind_back(self, reached: Reached) -> None:
         """Forget what a lost part of the run recorded."""
         events = reached.keeps(self.read())
         write_whole(self.metrics, b"".join(map(_line, events)))
-        write_whole(self.samples, b"".join(_rung(event) for event in events if event["event"] == "sampled"))
+        sampled = [event for event in events if event["event"] == "sampled"]
+        write_whole(self.samples, b"".join(_rung(event, self.per) for event in sampled))
 
     def read(self) -> list[dict[str, Any]]:
         """Every event so far; a last line that was cut short is left out.
@@ -145,9 +147,9 @@ def _line(event: dict[str, Any]) -> bytes:
     return (json.dumps(event) + "\n").encode()
 
 
-def _rung(event: dict[str, Any]) -> bytes:
+def _rung(event: dict[str, Any], per: str) -> bytes:
     """A sample under its step, epoch and score, in columns: the headings alone are a table of how the run went."""
     epoch, nats = event.get("epoch"), event.get("nats_per_char")
     read = f"   epoch {epoch:>7.2f}" if isinstance(epoch, float) else ""
-    score = f"   {nats / math.log(2):.4f} bits = {nats:.4f} nats per character" if isinstance(nats, float) else ""
+    score = f"   {nats / math.log(2):.4f} bits = {nats:.4f} nats per {per}" if isinstance(nats, float) else ""
     return f"--- step {event['step']:>9,}{read}{score} ---\n{visible(str(event.get('text', '')))}\n\n".encode()

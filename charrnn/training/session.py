@@ -77,7 +77,7 @@ def start(p: Preparation, run: Run, request: Request, emit: Listener, interrupti
         p.notices.append(kept)
     group.first(lambda: write_config_file(run.path / CONFIG, config))
     begun = Reached(-1)  # an earlier start may have ended before its first save
-    emit = recorded(run, begun, emit, group, request.tensorboard)
+    emit = recorded(run, config.per, begun, emit, group, request.tensorboard)
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), dict(request.wish.values), group)
     loop = Loop(run, config, corpus, learner, Progress(), keeper, emit, interruption, group)
     loop.first_weights = weights
@@ -114,7 +114,7 @@ def resume(
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
     reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)
-    emit = recorded(run, reached, emit, group, request.tensorboard)
+    emit = recorded(run, config.per, reached, emit, group, request.tensorboard)
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), asked, group)
     loop = Loop(run, config, corpus, learner, progress, keeper, emit, interruption, group)
     loop.saved = loop.done
@@ -195,10 +195,10 @@ def agreed(checkpoint: Checkpoint, request: Request, *, complete: bool) -> tuple
     return checkpoint.config.model_copy(update=changes), more
 
 
-def recorded(run: Run, reached: Reached, emit: Listener, group: Group, curves: bool) -> Listener:
+def recorded(run: Run, per: str, reached: Reached, emit: Listener, group: Group, curves: bool) -> Listener:
     """A listener that writes the run's record, which has `reached` so far, and tells `emit`; only rank 0 writes.
 
-    With `curves` it writes those of TensorBoard, too.
+    `per` is what its scores are counted by. With `curves` it writes those of TensorBoard, too.
     """
     if group.rank:
         return emit
@@ -206,7 +206,7 @@ def recorded(run: Run, reached: Reached, emit: Listener, group: Group, curves: b
     def warn(text: str) -> None:
         emit(Notice(reached.step, text))
 
-    record = RunRecord(run.path, warn)
+    record = RunRecord(run.path, warn, per)
     record.wind_back(reached)
     drawn = [tensorboard.TensorBoard(record, reached, warn)] if curves else []
     listeners: list[Listener] = [record, *drawn, emit]

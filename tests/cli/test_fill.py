@@ -1,6 +1,7 @@
 """Both ways by whole commands: trained, resumed, scored, filled, reported; and what such a model cannot do."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +130,10 @@ def test_scores_given_both_sides_have_names_of_their_own(place, charrnn):
     assert b"given both sides" in charrnn("evaluate", "both", cwd=place).stdout
     assert charrnn("evaluate", "both", "--heatmap", cwd=place).returncode == 0
     assert b"given both sides" in charrnn("info", "both", cwd=place).stdout
+    assert "nats per character given both sides ---" in (place / "checkpoints" / "both" / "samples.txt").read_text()
+    drawn = charrnn("plot", "both", cwd=place).stdout.decode()
+    assert drawn.startswith("Loss: bits: training per character, validation per character given both sides\n")
+    assert charrnn("plot", "one", cwd=place).stdout.startswith(b"Loss: bits per character\n")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +193,9 @@ def test_the_report_shows_both_sides_and_the_left_one(place, charrnn):
     for words in ("Surprise, given both sides", "Surprise, given the left side", "read the text from its end"):
         assert words in page
     assert "Novelty" not in page
+    assert charrnn("report", "both", "one", "-o", "two.html", cwd=place).returncode == 0
+    rows = re.findall(r"<tr><th>(both|one)</th><td[^>]*>[\d.]+</td><td>([^<]+)</td>", (place / "two.html").read_text())
+    assert rows == [("one", "character"), ("both", "character given both sides")], "the better, but of what counts more"
 
 
 def test_what_the_report_says_of_both_sides_and_of_the_left_one(place):

@@ -191,6 +191,8 @@ def test_sentences_tables_and_the_report(place, charrnn):
     assert charrnn("report", "speech", cwd=place).returncode == 0
     page = (place / "checkpoints" / "speech" / "report.html").read_text()
     assert "of the held-out words have the right label" in page
+    assert "nats per label given both sides ---" in (place / "checkpoints" / "speech" / "samples.txt").read_text()
+    assert charrnn("plot", "speech-one", cwd=place).stdout.startswith(b"Loss: bits per label\n")
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,8 @@ def test_numbers_are_those_of_the_record(charrnn, trained):
     (found,) = numbers(charrnn, trained, "verses")
     trainings = [event for event in events_of(trained) if event["event"] == "trained"]
     scores = [event for event in events_of(trained) if event["event"] == "evaluated"]
-    assert (found["run"], found["against"], found["unit"]) == ("verses", "step", "char")
+    assert (found["run"], found["against"]) == ("verses", "step")
+    assert (found["training_per"], found["validation_per"]) == ("character", "character")
     assert found["training"] == [[event["step"], pytest.approx(event["loss"] / math.log(2))] for event in trainings]
     assert found["validation"] == [[event["step"], event["bits_per_char"]] for event in scores]
     assert found["learning_rate"] == [[event["step"], event["learning_rate"]] for event in trainings]
@@ -218,7 +219,7 @@ def test_a_damaged_or_foreign_record_is_drawn_as_far_as_it_goes(charrnn, tmp_pat
     (found,) = numbers(charrnn, tmp_path, "run")
     assert [x for x, _ in found["training"]] == [9]
     assert found["validation"] == []
-    assert found["unit"] == "symbol"
+    assert found["training_per"] == "symbol"
     assert plotted(charrnn, tmp_path, "run", "--svg", "-")[0].startswith("<?xml")
 
 

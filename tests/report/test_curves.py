@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.config import RunConfig
 from charrnn.report.charts import svg
-from charrnn.report.curves import Curves, between, charts, curves, number
+from charrnn.report.curves import between, charts, curves, number
 from charrnn.runs.events import Evaluated, Finished, Notice, Sampled, Trained
 from charrnn.runs.record import RunRecord
 
@@ -181,20 +182,23 @@ def test_the_horizontal_axis_says_what_it_counts(against, seconds, label, last):
 
 
 @pytest.mark.parametrize(
-    ("units", "label"),
+    ("runs", "label"),
     [
-        (["char"], "bits per character"),
-        (["char", "char"], "bits per character"),
-        (["byte"], "bits: training per byte, validation per character"),
-        (["word"], "bits: training per word, validation per character"),
-        (["char", "word"], "bits: training per symbol, validation per character"),
-        (["symbol"], "bits: training per symbol, validation per character"),
-        ([], "bits per character"),
+        ([{}], "bits per character"),
+        ([{}, {}], "bits per character"),
+        ([{"unit": "byte"}], "bits: training per byte, validation per character"),
+        ([{"unit": "word"}], "bits: training per word, validation per character"),
+        ([{}, {"unit": "word"}], "bits: training per symbol, validation per character"),
+        ([None], "bits: training per symbol, validation per character"),
+        ([{"synced": True}], "bits per label"),
+        ([{"bidirectional": True}], "bits: training per character, validation per character given both sides"),
+        ([{}, {"synced": True}], "bits: training per symbol, validation per character or label"),
     ],
 )
-def test_the_vertical_axis_says_what_a_loss_is_divided_by(units, label):
-    runs = {str(n): Curves((), (), (), unit=unit) for n, unit in enumerate(units)}
-    assert charts(runs)[0].y_label == label
+def test_the_vertical_axis_says_what_losses_and_scores_are_counted_by(runs, label):
+    configs = [run if run is None else RunConfig.model_construct(**{"unit": "char"} | run) for run in runs]
+    found = {str(n): curves([], config=config) for n, config in enumerate(configs)}
+    assert charts(found)[0].y_label == label
 
 
 def test_numbers_of_a_record_survive_json():
