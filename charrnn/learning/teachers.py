@@ -26,7 +26,7 @@ from charrnn.learning.held import Held
 from charrnn.model.behind import Behind
 from charrnn.model.network import CharRNN, NetworkState
 from charrnn.model.torch_reader import TorchReader
-from charrnn.text.survey import Tell
+from charrnn.text.survey import Tell, now_and_then
 from charrnn.text.vocabulary import Ids, Vocabulary
 
 Rows = npt.NDArray[Any]
@@ -67,21 +67,25 @@ def row_of(symbols: int) -> np.dtype[Any]:
 
 def expectations(networks: Sequence[CharRNN], ids: Ids, vocabulary: Vocabulary, tell: Tell) -> Iterator[Rows]:
     """The rows of a training set, block by block; a place that nothing predicts has none of p."""
-    readers = [Expecting(network) for network in networks]
+    readers, tell = [Expecting(network) for network in networks], now_and_then(tell)
+
+    def poll() -> None:
+        whole = len(ids) * len(readers)  # but some are read twice
+        tell(f"teachers: read {min(whole, sum(reader.seen for reader in readers)):,} of {whole:,} symbols")
+
     context = 1 if vocabulary.layout.records else RUN_UP
     size = max(1 << 14, _HELD // len(vocabulary))
-    before, done = ids[:0], 0
+    before = ids[:0]
     for block in blocks([ids], size + 1, size, vocabulary.end_id):
-        whole = np.concatenate((before, block))
-        segments = segmented(whole, vocabulary.layout, LANES)
-        mean = np.zeros((len(whole), len(vocabulary)), dtype=np.float32)
+        text = np.concatenate((before, block))
+        segments = segmented(text, vocabulary.layout, LANES)
+        mean = np.zeros((len(text), len(vocabulary)), dtype=np.float32)
         for reader in readers:
             one = np.zeros_like(mean)
-            surprisals(reader, whole, segments, side_by_side=LANES, nats=one)
+            surprisals(reader, text, segments, side_by_side=LANES, poll=poll, nats=one)
             mean += one / len(readers)
-            tell(f"teachers: read {done:,} of {len(ids):,} symbols")
         yield _rows(mean[len(before) :], row_of(len(vocabulary)))
-        before, done = whole[-context:], done + len(block)
+        before = text[-context:]
 
 
 def _rows(mean: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> Rows:
@@ -97,6 +101,8 @@ def _rows(mean: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> Rows:
 class Expecting(TorchReader):
     """A network that says how likely it finds each symbol, in place of how surprised it is by the one that comes."""
 
+    seen = 0  # symbols so far
+
     def surprisal(
         self,
         inputs: npt.NDArray[np.int64],
@@ -105,6 +111,7 @@ class Expecting(TorchReader):
         behind: Behind | None = None,
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], NetworkState]:
         """The distribution at every place, (T, B, V)."""
+        self.seen += targets.size
         with torch.no_grad():
             logits, state = self.network(torch.from_numpy(inputs).to(self.device), state)
             found = logits.float().softmax(-1).cpu().numpy()

@@ -23,9 +23,22 @@ from charrnn.text.vocabulary import Ids, Vocabulary
 from charrnn.text.words import whole_words
 
 SMALL = 1 << 25  # symbols of a text that is kept in memory
-_TELL_SECONDS = 5.0  # between two words about the reading of a large text
+_TELL_SECONDS = 5.0  # between two words about what takes long
 
 Tell = Callable[[str], None]
+
+
+def now_and_then(tell: Tell) -> Tell:
+    """`tell`, for what has something to say all the time: of it a word every few seconds."""
+    last = time.monotonic()
+
+    def told(text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > _TELL_SECONDS:
+            last = time.monotonic()
+            tell(text)
+
+    return told
 
 
 @dataclass
@@ -128,13 +141,11 @@ class Survey:
 
     def _told(self, what: str, pieces: Iterable[str | bytes]) -> Iterator[str | bytes]:
         """The pieces, with a word now and then where there are many."""
-        seen, last = 0, time.monotonic()
+        seen, tell = 0, now_and_then(self.tell)
         for piece in pieces:
             seen += len(piece)
-            if time.monotonic() - last > _TELL_SECONDS:
-                last = time.monotonic()
-                share = f" of {self.symbols:,}" if what == "encoded" else ""
-                self.tell(f"{what} {seen:,}{share} symbols of the text")
+            share = f" of {self.symbols:,}" if what == "encoded" else ""
+            tell(f"{what} {seen:,}{share} symbols of the text")
             yield piece
 
 

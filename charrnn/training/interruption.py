@@ -69,7 +69,7 @@ class Interruption:
         else:
             self.stop = number
             if not self._patient:
-                raise StoppedError(number, "before the first step")
+                raise StoppedError(number, "before training began")
 
     def patience(self) -> None:
         """From now on there is something to lose: signals wait for the next `check`."""

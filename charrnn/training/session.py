@@ -60,10 +60,10 @@ def opened(request: Request, emit: Listener, interruption: Interruption, group: 
             checkpoint = group.first(lambda: run.newest_good(lambda text: emit(Notice(0, text))))
         if checkpoint is None and preparation is None:
             preparation = prepare(request, group)
-        interruption.patience()
         if checkpoint is not None:
             yield resume(run, request, emit, interruption, checkpoint, group)
         elif preparation is not None:
+            interruption.patience()
             yield start(preparation, run, request, emit, interruption, group)
 
 
@@ -113,6 +113,7 @@ def resume(
     learner = Learner.of(config, corpus, group, expected)
     assert checkpoint.training is not None
     learner.restore(checkpoint.training, checkpoint.weights, progress.step)
+    interruption.patience()
     reached = Reached(progress.step, progress.evaluated_step, progress.sampled_step, progress.rollbacks)
     emit = recorded(run, config.per, reached, emit, group, request.tensorboard)
     keeper = Keeper(run, corpus, learner, emit, made_with(config, group), asked, group)

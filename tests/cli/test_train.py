@@ -233,6 +233,36 @@ def test_a_signal_saves_and_what_is_said_continues(charrnn, start, corpus, numbe
     assert read_checkpoint(newest(metrics.parent)).progress.step == 1200
 
 
+# As long as a large text, or many teachers.
+ENDLESS = """
+import pathlib, time
+from charrnn.training import session
+def endless(*given):
+    pathlib.Path("reading").touch()
+    time.sleep(60)
+session.same_text = endless
+"""
+
+
+def test_a_signal_does_not_wait_until_a_resumed_run_has_read_its_text(charrnn, start, corpus):
+    line = ["train", str(corpus), *TINY, "--steps", "2", "--name", "job", "--resume"]
+    assert charrnn(*line, cwd=corpus.parent).returncode == 0
+    run = corpus.parent / "checkpoints" / "job"
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    job = start(*line, cwd=corpus.parent, first=ENDLESS)
+    while not (corpus.parent / "reading").exists():
+        assert job.poll() is None, job.finished().stderr
+        time.sleep(0.02)
+    asked = time.monotonic()
+    job.send_signal(signal.SIGTERM)
+    done = job.finished()
+    assert time.monotonic() - asked < 10
+    assert (done.returncode, done.stderr.count(b"\n")) == (143, 1), done.stderr
+    assert b"stopped by SIGTERM" in done.stderr
+    after = {path.name: path.read_bytes() for path in run.iterdir()}
+    assert {name for name in before if before[name] != after[name]} <= {".lock"}
+
+
 # Sends signals to the process between the moment when its work has failed and that when it says so.
 WHILE_SAID = """
 import os, signal

@@ -1,5 +1,7 @@
 """What teachers expect is what they say, and a student's loss is the formula."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from charrnn.learning import teachers
 from charrnn.learning.learner import Learner
 from charrnn.learning.teachers import Expected, expectations, row_of
 from charrnn.model.network import CharRNN
+from charrnn.text import survey
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import build_corpus
 from charrnn.text.lanes import Lanes
@@ -108,6 +111,17 @@ def test_whoever_teaches_is_followed():
         learner.step(windows.window(step), step)
     logits, _ = learner.network(torch.from_numpy(windows.window(0).inputs), learner.network.initial_state(3))
     assert float(logits.detach().softmax(-1)[..., place].mean()) > 0.7
+
+
+def test_how_far_the_teachers_are_is_told(monkeypatch):
+    monkeypatch.setattr(survey, "_TELL_SECONDS", -1.0)
+    told, n = [], len(CORPUS.train)
+    list(expectations([network(1), network(2)], CORPUS.train, CORPUS.vocabulary, told.append))
+    found = [re.fullmatch(r"teachers: read ([\d,]+) of ([\d,]+) symbols", line).groups() for line in told]
+    read = [int(one.replace(",", "")) for one, _ in found]
+    assert {of for _, of in found} == {f"{2 * n:,}"}
+    assert read == sorted(read)
+    assert 0 == read[0] < read[-1] <= 2 * n
 
 
 def test_of_records_only_what_counts_is_taught():

@@ -27,7 +27,7 @@ def send(number):
 
 @pytest.mark.parametrize(("number", "code"), [(number, 128 + number) for number in STOPPING])
 def test_a_signal_before_there_is_anything_to_lose_leaves_at_once(number, code):
-    with Interruption(), pytest.raises(StoppedError, match="before the first step") as caught:
+    with Interruption(), pytest.raises(StoppedError, match="before training began") as caught:
         send(number)
     assert caught.value.exit_code == code
 
