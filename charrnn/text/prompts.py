@@ -25,10 +25,10 @@ def prompts_of(source: Source, notices: list[str]) -> Iterator[bytes | None]:
     said: list[str] = []
     (name,), records, pieces = source.arguments, source.records, _characters(source, said)
     if isinstance(records, Fields) and (records.only or records.are_in(name)):
-        for row in values(name, pieces, [records.field], said):
+        for row in values(shown(name), pieces, [records.field], said):
             yield None if row is None else (row[0] + ANSWER * (records.answer is not None)).encode()
     else:
-        for line in lines_of(name, pieces):
+        for line in lines_of(shown(name), pieces):
             yield None if line is None else _utf8(line).removesuffix(b"\n").removesuffix(b"\r")
     notices += [notice for notice in said if notice != MARKED]
 

@@ -91,7 +91,7 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
                     continue
             if source.gaps:
                 pieces = unmarked(shown(name), pieces, labels=isinstance(source.records, Synced))
-            yield from pieces if source.records is None else source.records.marked(name, pieces, said)
+            yield from pieces if source.records is None else source.records.marked(shown(name), pieces, said)
             found, read = found + 1, read + 1
             told += said
         if passed:

@@ -178,6 +178,26 @@ def test_a_line_without_an_answer_is_refused(charrnn, tmp_path):
 # Units and rare symbols
 
 
+@pytest.mark.parametrize(
+    ("flags", "text", "said"),
+    [
+        (["--records", "lines", "--target-after", "TAB"], "a b\n", "record 1 of standard input has no"),
+        (
+            ["--records", "lines", "--target-after", "TAB", "--synced"],
+            "a b\tx\n",
+            "record 1 of standard input has 2 words",
+        ),
+        (["--records", "lines"], "a\ufdd0b\n", "standard input holds U+FDD0"),
+        (["--field", "c"], "a,b\n1,2\n", "standard input has no 'c'"),
+    ],
+    ids=["answer", "labels", "mark", "field"],
+)
+def test_records_on_standard_input_are_called_so_where_they_are_refused(charrnn, tmp_path, flags, text, said):
+    done = charrnn("train", "-", *flags, cwd=tmp_path, stdin=text.encode())
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (65, b"", 1)
+    assert done.stderr.decode().startswith(f"charrnn: error: {said}")
+
+
 def test_a_model_of_words_writes_and_scores_words(charrnn, tmp_path):
     text = "the cat sat on the mat, and the dog sat on the cat.\n" * 60
     (tmp_path / "text.txt").write_text(text)
