@@ -7,9 +7,10 @@ model of bytes they stay what they are.
 from collections.abc import Iterator
 
 from charrnn.text.decoding import MARKED, decode
-from charrnn.text.fields import Fields, lines_of, values
+from charrnn.text.fields import Fields, values
 from charrnn.text.marks import ANSWER
 from charrnn.text.reading import Source, shown, stream_bytes
+from charrnn.text.rows import lines_of
 
 
 def prompt_of(source: Source) -> bytes:

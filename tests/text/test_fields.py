@@ -96,12 +96,18 @@ def test_a_missing_field_names_those_that_are_there(name, text):
         ("a,text,text\n1,2,3\n", "2 columns called 'text'"),
         ('text\nfine\n"open\nmore\n', "line 3 is never closed"),
         ("text\n" + "x" * 300 + "\n", "line"),
+        ('text,label\n"fine,\nfine",good\nOh, no,bad\n', "line 4: 3 cells stand below 2 names"),
+        ("text\nfine\nOh, no\n", "line 3: 2 cells stand below 1 name"),
     ],
 )
 def test_a_broken_table_is_refused_with_its_place(text, part, monkeypatch):
-    monkeypatch.setattr("charrnn.text.fields.LONGEST", 200)
+    monkeypatch.setattr("charrnn.text.rows.LONGEST", 200)
     with pytest.raises(DataError, match=part):
         found("a.csv", text, ["text"])
+
+
+def test_delimiters_at_the_end_of_lines_are_nothing():
+    assert found("a.csv", "text,label\na,b,\nc,d,,\n", ["label", "text"]) == ([["b", "a"], ["d", "c"]], [])
 
 
 @pytest.mark.parametrize("text", ["[\n", '{"text": "a"}\n{"text": \n', "plain\n", "[1]\n", "[" * 100_000])
