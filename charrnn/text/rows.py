@@ -127,9 +127,11 @@ class _Feed:
         """The cells of the row that begins with `line`."""
         begun = self.number + 1
         try:
-            return next(csv.reader(self._from(line, begun), delimiter=delimiter))
+            return next(csv.reader(self._from(line, begun), delimiter=delimiter, strict=True))
         except csv.Error as error:
-            raise DataError(f"{self.name}, line {begun}: {error}", "", "check the quotation marks there") from error
+            what = f"{self.name}, line {begun}: {error}".replace("\t", "\\t")
+            remedy = "put the cell between quotation marks, and double those in it"
+            raise DataError(what, "", remedy, "write JSON Lines") from error
 
     def _from(self, line: str, begun: int) -> Iterator[str]:
         self.number += 1

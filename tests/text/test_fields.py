@@ -97,6 +97,7 @@ def test_a_missing_field_names_those_that_are_there(name, text):
         ('text\nfine\n"open\nmore\n', "line 3 is never closed"),
         ("text\n" + "x" * 300 + "\n", "line"),
         ('text,label\n"fine,\nfine",good\nOh, no,bad\n', "line 4: 3 cells stand below 2 names"),
+        ('text\n"fine ""so"""\n"Oh" no\n', "line 3: ',' expected after"),
         ("text\nfine\nOh, no\n", "line 3: 2 cells stand below 1 name"),
     ],
 )
