@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @contextmanager
 def rereadable(text: list[str], times: int, cache: Path | None) -> Iterator[list[str]]:
     """Places that can be read so many times: standard input is kept in the cache while several models score it."""
-    from charrnn.errors import OutputError
+    from charrnn.errors import CharrnnError, OutputError
     from charrnn.text.places import STDIN
     from charrnn.text.reading import stream_bytes
     from charrnn.text.store import kept
@@ -28,7 +28,21 @@ def rereadable(text: list[str], times: int, cache: Path | None) -> Iterator[list
         what, why = "standard input cannot be read more than once", "there is no home to keep it in"
         raise OutputError(what, why, "name a folder for it with `cache`")
     with kept(stream_bytes(STDIN, raw=True), cache) as copy:
-        yield [str(copy) if place == STDIN else place for place in text]
+        places = [str(copy) if place == STDIN else place for place in text]
+        try:
+            yield places
+        except CharrnnError as error:
+            error.what, error.why = (named(part, text, places) for part in (error.what, error.why))
+            raise
+
+
+def named(told: str, text: list[str], places: list[str]) -> str:
+    """What is told of texts, by the names that they were given; some are read at other places."""
+    from charrnn.text.reading import shown
+
+    for name, place in zip(text, places, strict=True):
+        told = told if name == place else told.replace(place, shown(name))
+    return told
 
 
 class Subject:
@@ -43,7 +57,7 @@ class Subject:
         asked: Mapping[str, Any],
         cache: Path | None,
     ) -> None:
-        self.model, self.places, self.split, self.cache = model, places, split, cache
+        self.model, self.text, self.places, self.split, self.cache = model, text, places, split, cache
         self.asked = {key: asked[key] for key in ("encoding", "field", "target", "vectors", "vectors_key")}
         self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
         self.told, self.skips = False, asked["unknown"] == "skip"
@@ -74,7 +88,7 @@ class Subject:
                 notices += self.spelled(piece)
             yield piece
         for notice in notices if not self.told else []:
-            say(spoken(notice))
+            say(spoken(named(notice, self.text, self.places)))
         self.told = True
 
     def given(self) -> "LanguageModel":

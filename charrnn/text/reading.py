@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 from charrnn.errors import DataError, MissingInputError, SettingsError, unreadable
 from charrnn.text.decoding import MARKED, Decoding, check_encoding, decode
@@ -189,11 +190,15 @@ def stream_bytes(name: str, *, raw: bool = False) -> Iterator[bytes]:
             file, is_pipe = opened if raw else unpacked(opened), Path(name).is_fifo()
             yield from as_it_comes(file, PIECE) if is_pipe else iter(lambda: file.read(PIECE), b"")
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise DataError(f"cannot decompress {name}", str(error).lower(), "check the file, or rename it") from error
+        _undecompressed(name, error)
     except OSError as error:
         if error.errno is None:  # bz2 has no error of its own
-            raise DataError(f"cannot decompress {name}", str(error).lower(), "check the file, or rename it") from error
+            _undecompressed(name, error)
         unreadable(error)
+
+
+def _undecompressed(name: str, error: Exception) -> NoReturn:
+    raise DataError(f"cannot decompress {shown(name)}", str(error).lower(), "check the file, or rename it") from error
 
 
 def _files(count: int) -> str:

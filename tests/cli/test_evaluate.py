@@ -1,5 +1,6 @@
 """`charrnn evaluate` and `charrnn info` as whole commands."""
 
+import gzip
 import itertools
 import json
 import math
@@ -210,6 +211,22 @@ def test_adapting_shows_on_a_terminal_how_far_it_is(trained, terminal):
 def test_adapting_is_for_whole_texts(charrnn, trained, line):
     done = charrnn("evaluate", "verses", "--adapt", *line, cwd=trained)
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (b"Sh\xff\n", 65, "charrnn: error: standard input, line 1: byte 0xff"),
+        (gzip.compress(b"Shall I compare thee" * 99)[:40], 65, "charrnn: error: cannot decompress standard input;"),
+        ("\ufeffShall I".encode("utf-16-le"), 0, "read standard input as utf-16"),
+    ],
+    ids=["undecodable", "cut", "utf-16"],
+)
+@pytest.mark.parametrize("more", [[], ["verses"]], ids=["one model", "two"])
+def test_standard_input_is_called_so_also_where_it_is_kept_for_several(charrnn, trained, content, code, said, more):
+    done = charrnn("evaluate", "verses", *more, "--", "-", cwd=trained, stdin=content)
+    assert (done.returncode, done.stderr.decode().startswith(said)) == (code, True), done.stderr
+    assert b"stdin" not in done.stderr
 
 
 def test_the_difference_of_two_models_has_an_interval(charrnn, trained, tmp_path):
