@@ -28,7 +28,7 @@ Glob = Annotated[
 ]
 Exclude = Annotated[
     list[str] | None,
-    text("--exclude", "Files of a folder to leave out, as in 'test_*'; may be repeated.", metavar="PATTERN"),
+    text("--exclude", "Files of a folder or pattern to leave out, as in 'test_*'; may be repeated.", metavar="PATTERN"),
 ]
 Encoding = Annotated[
     str | None, text("--encoding", "Encoding of the text.", default="utf-8, or what a byte order mark says")

@@ -2,7 +2,7 @@
 
 A folder is walked without what is hidden or was installed there, and without what runs wrote: whatever is trained on
 a folder would else find itself there when it goes on. Links to other folders are not followed. What was passed over so
-is said. `--glob` and `--exclude` select by a file's name or by its path below the folder.
+is said. `--glob` and `--exclude` select by a file's name or by its path, in a folder by that below it.
 """
 
 import fnmatch
@@ -48,7 +48,7 @@ def places(
 
 def _matching(pattern: str, exclude: Sequence[str], notices: list[str]) -> Iterator[str]:
     found = sorted(match for match in globbing.glob(pattern, recursive=True) if Path(match).is_file())  # noqa: PTH207
-    kept = [match for match in found if not any(fnmatch.fnmatch(match, each) for each in exclude)]
+    kept = [match for match in found if not any(_matches(match, each) for each in exclude)]
     named = {part for part in Path(pattern).parts if not globbing.has_magic(part)}
     runs = {folder: _is_of_runs(folder) for match in kept for folder in Path(match).parents if folder.name not in named}
     others = [match for match in kept if not any(runs.get(folder) for folder in Path(match).parents)]
@@ -69,9 +69,10 @@ def _walk(folder: Path, glob: str | None, exclude: Sequence[str], notices: list[
         folders[:] = [path.name for path in below if path not in written]
         for name in sorted(files):
             path = Path(root, name)
-            if name.startswith(".") or not path.is_file() or not (glob is None or _matches(path, folder, glob)):
+            below_it = path.relative_to(folder).as_posix()
+            if name.startswith(".") or not path.is_file() or not (glob is None or _matches(below_it, glob)):
                 continue
-            if not any(_matches(path, folder, pattern) for pattern in exclude):
+            if not any(_matches(below_it, pattern) for pattern in exclude):
                 yield str(path)
     notices += _left_out("that runs wrote", runs) + _left_out(
         "behind links, which are read only if they are named", links
@@ -90,5 +91,5 @@ def _left_out(what: str, folders: list[str]) -> list[str]:
     return [f"passed over {count} {what}: {', '.join(folders[:3])}{' ...' * (len(folders) > 3)}"] if folders else []
 
 
-def _matches(path: Path, folder: Path, pattern: str) -> bool:
-    return fnmatch.fnmatch(path.name, pattern) or fnmatch.fnmatch(path.relative_to(folder).as_posix(), pattern)
+def _matches(path: str, pattern: str) -> bool:
+    return fnmatch.fnmatch(Path(path).name, pattern) or fnmatch.fnmatch(path, pattern)

@@ -243,6 +243,12 @@ def test_files_of_a_folder_are_left_out_by_name_or_path(tmp_path, exclude, conte
     assert read(tmp_path, exclude=exclude) == content
 
 
+@pytest.mark.parametrize(("exclude", "content"), [(("a*", "*.md"), "b"), (("*/sub/*",), "ac")])
+def test_files_of_a_pattern_are_left_out_by_name_or_path(tmp_path, exclude, content):
+    tree(tmp_path, {"a.py": "a", "c.md": "c", "sub/b.py": "b", "sub/a.txt": "d"})
+    assert read(tmp_path / "**", exclude=exclude) == content
+
+
 @pytest.mark.parametrize("junk", [b"\0\1\2", b"caf\xe9 \0", b"\xff\xfea\0\0"])
 @pytest.mark.parametrize("glob", [None, "*"])
 @pytest.mark.parametrize("unit", ["char", "byte"])
