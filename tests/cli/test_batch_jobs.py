@@ -91,7 +91,7 @@ def test_members_and_their_student_are_made_in_the_time_given_wherever_it_is_int
     small = {"CHARRNN_HIDDEN": "12", "CHARRNN_EMBEDDING": "4", "CHARRNN_BATCH_SIZE": "2", "CHARRNN_SEQ_LENGTH": "8"}
     page = (Path(__file__).resolve().parents[2] / "docs" / "results.md").read_text()
     script = page.split("## Members and a student")[1].split("```bash\n")[1].split("```")[0]
-    line = ["bash", "-c", script, "script", "corpus.txt", "30", "3"]
+    line = ["bash", "-c", script, "script", "corpus.txt", "60"]
     how = {"cwd": folder, "env": env | small | {"CHARRNN_PRECISION": "float32", "HOME": str(folder)}}
     process = subprocess.Popen(line, **how, stderr=subprocess.DEVNULL, start_new_session=True)
     while not (folder / "checkpoints" / "member-2" / "metrics.jsonl").exists():
@@ -100,10 +100,9 @@ def test_members_and_their_student_are_made_in_the_time_given_wherever_it_is_int
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     began = time.monotonic()
-    done = subprocess.run(line, **how, capture_output=True, timeout=90, check=False)
+    done = subprocess.run(line, **how, capture_output=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 45
+    assert time.monotonic() - began < 90
     assert done.stdout.count(b"bits per character") == 2
-    assert read_checkpoint(folder / "checkpoints" / "student" / "best.safetensors").config.distill_from == [
-        "member-1", "member-2", "member-3",
-    ]  # fmt: skip
+    found = read_checkpoint(folder / "checkpoints" / "last" / "best.safetensors").config.distill_from
+    assert found == ["member-1", "member-2", "member-3", "student"]
