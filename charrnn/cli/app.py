@@ -160,10 +160,9 @@ def _explained(error: Exception) -> CharrnnError | None:
     if full:
         return _OUT_OF_MEMORY
     if _while_importing(error):
-        why = _one_line(str(error))[:200]
-        return SettingsError(
-            "a library cannot be loaded", why, "correct the variables that it reads", "install it again"
-        )
+        what, why = "a library cannot be loaded", _one_line(str(error))[:200]
+        memory = "raise the limit on memory (see ulimit -v)"  # C code that gets none need not say so
+        return SettingsError(what, why, "correct the variables that it reads", memory, "install it again")
     return None
 
 

@@ -527,7 +527,7 @@ def test_an_address_space_that_is_too_small_is_no_bug(trained, limit):
     assert done.returncode in (0, 1, 2), done.stderr
     assert b"bug" not in done.stderr
     if done.returncode == 2:  # what is asked for last may be a thread
-        assert re.search(rb"out of memory|no more threads", done.stderr), done.stderr
+        assert re.search(rb"out of memory|no more threads|limit on memory", done.stderr), done.stderr
 
 
 def test_where_no_more_threads_may_be_started_one_is_enough(trained):
