@@ -97,7 +97,9 @@ def _delimited(name: str, lines: Lines, wanted: Sequence[str]) -> Iterator[Row |
             delimiter, header = _header(name, line, feed, wanted)
         else:
             begun, cells = feed.number + 1, feed.row(line, delimiter)
-            if any(cells[len(header) :]):  # an empty one is what a delimiter at the end of the line leaves
+            if any(
+                map(str.strip, cells[len(header) :])
+            ):  # an empty one is what a delimiter at the end of the line leaves
                 names = "1 name" if len(header) == 1 else f"{len(header):,} names"
                 what = f"{name}, line {begun}: {len(cells):,} cells stand below {names}"
                 raise DataError(what, "", f"put what holds {delimiter!r} between quotation marks")
@@ -130,8 +132,7 @@ class _Feed:
             return next(csv.reader(self._from(line, begun), delimiter=delimiter, strict=True))
         except csv.Error as error:
             what = f"{self.name}, line {begun}: {error}".replace("\t", "\\t")
-            remedy = "put the cell between quotation marks, and double those in it"
-            raise DataError(what, "", remedy, "write JSON Lines") from error
+            raise DataError(what, "", "check the quotation marks there: within a cell they are doubled") from error
 
     def _from(self, line: str, begun: int) -> Iterator[str]:
         self.number += 1

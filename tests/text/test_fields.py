@@ -108,7 +108,7 @@ def test_a_broken_table_is_refused_with_its_place(text, part, monkeypatch):
 
 
 def test_delimiters_at_the_end_of_lines_are_nothing():
-    assert found("a.csv", "text,label\na,b,\nc,d,,\n", ["label", "text"]) == ([["b", "a"], ["d", "c"]], [])
+    assert found("a.csv", "text,label\na,b,\nc,d,, \n", ["label", "text"]) == ([["b", "a"], ["d", "c"]], [])
 
 
 @pytest.mark.parametrize("text", ["[\n", '{"text": "a"}\n{"text": \n', "plain\n", "[1]\n", "[" * 100_000])
