@@ -134,10 +134,10 @@ def evaluate(
     number = 1 if together else len(names)
     check(by_piece, threshold, number, choices)
     check_flags(by_piece, ctx.params, held_out=number == 1 and not text and split != "train")
-    found, compared = list[dict[str, Any]](), list[Blocks]()
+    found, compared, said = list[dict[str, Any]](), list[Blocks](), set[str]()
     with rereadable(text or [], number * (1 + bool(choices) + adapt), cache_folder(cache)) as places:
         for opened in open_models(names, together, checkpoints, device, corpus):
-            subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache))
+            subject = Subject(opened, text or [], places, split, ctx.params, cache_folder(cache), said)
             opened = check_model(subject.given(), ctx.params, found)
             how: Any = {"window": window, "unknown": unknown, "name": subject.name, "live": by_piece}
             if by_piece:

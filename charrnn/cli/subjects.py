@@ -46,7 +46,10 @@ def named(told: str, text: list[str], places: list[str]) -> str:
 
 
 class Subject:
-    """What is scored: texts, or a part of the model's own corpus; it can be read again if its places can."""
+    """What is scored: texts, or a part of the model's own corpus; it can be read again if its places can.
+
+    What was `said` of it while another model read it is not said again.
+    """
 
     def __init__(
         self,
@@ -56,11 +59,12 @@ class Subject:
         split: str,
         asked: Mapping[str, Any],
         cache: Path | None,
+        said: set[str],
     ) -> None:
         self.model, self.text, self.places, self.split, self.cache = model, text, places, split, cache
         self.asked = {key: asked[key] for key in ("encoding", "field", "target", "vectors", "vectors_key")}
         self.name = ", ".join(text) if text else f"{split} set of {', '.join(model.checkpoint.config.corpus)}"
-        self.told, self.skips = False, asked["unknown"] == "skip"
+        self.said, self.skips = said, asked["unknown"] == "skip"
 
     def pieces(self) -> "Iterator[str | bytes | Ids]":
         """The text, piece by piece; says, once, what a user should know of its reading."""
@@ -87,9 +91,10 @@ class Subject:
             if self.skips and isinstance(piece, str) and not any(notices):
                 notices += self.spelled(piece)
             yield piece
-        for notice in notices if not self.told else []:
-            say(spoken(named(notice, self.text, self.places)))
-        self.told = True
+        for notice in notices:
+            if notice not in self.said:
+                say(spoken(named(notice, self.text, self.places)))
+        self.said.update(notices)
 
     def given(self) -> "LanguageModel":
         """The model, which reads the vectors of this text, where it reads vectors."""

@@ -26,6 +26,7 @@ from charrnn.shapes import parameter_shapes
 from charrnn.text.corpus import Corpus, read_corpus, source_of, split_of
 from charrnn.text.duplicates import SPAN, duplicates
 from charrnn.text.packed import COMPRESSED
+from charrnn.text.places import check_selection
 from charrnn.text.survey import Tell
 from charrnn.text.vocabulary import Vocabulary
 
@@ -134,6 +135,7 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
         raise SettingsError("no text to train on", "", "name one, as in: charrnn train corpus.txt")
     if "-" in wish.get("corpus") and group.size > 1:
         raise SettingsError("several processes cannot share standard input", "", "write the text to a file first")
+    check_selection(wish.get("corpus"), wish.get("glob"), wish.get("exclude") or ())
     source = read_checkpoint(find_model(request.init_from, request.checkpoints)) if request.init_from else None
     if source:
         adopt_network(wish, source.config)

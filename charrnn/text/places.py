@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from charrnn.errors import MissingInputError, unreadable
+from charrnn.errors import MissingInputError, SettingsError, unreadable
 
 STDIN = "-"
 # Folders that hold what was installed or generated rather than written.
@@ -44,6 +44,24 @@ def places(
         yield from _matching(argument, exclude, [] if notices is None else notices)
     else:
         yield argument
+
+
+def check_selection(arguments: Sequence[str], glob: str | None, exclude: Sequence[str]) -> None:
+    """Refuse to select where nothing would be selected from: a file that is named is read.
+
+    Raises:
+        SettingsError: there is no folder for `glob`, no folder or pattern for `exclude`, or a file is named that it
+            leaves out.
+    """
+    files = [name for name in arguments if name == STDIN or (os.path.lexists(name) and not is_folder(name))]
+    if glob is not None and not any(map(is_folder, arguments)):
+        raise SettingsError("`glob` is for folders", "none is named", "leave it out")
+    for name in files:
+        if any(_matches(name, pattern) for pattern in exclude):
+            what, why = f"{name} is named, and `exclude` leaves it out", "perhaps the shell made names of a pattern"
+            raise SettingsError(what, why, "put the pattern into quotation marks", "leave one of them out")
+    if exclude and len(files) == len(arguments):
+        raise SettingsError("`exclude` is for folders and patterns", "none is named", "leave it out")
 
 
 def _matching(pattern: str, exclude: Sequence[str], notices: list[str]) -> Iterator[str]:

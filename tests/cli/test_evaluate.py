@@ -293,6 +293,11 @@ def test_a_changed_or_missing_corpus_is_noticed(charrnn, corpus):
     assert b"has changed" in changed.stderr
 
 
+def test_what_is_to_be_said_of_a_text_is_said_once_however_many_models_read_it(charrnn, trained):
+    done = charrnn("evaluate", "verses", "verses", "--adapt", "--", "-", cwd=trained, stdin="\ufeffAnd".encode())
+    assert (done.returncode, done.stderr.count(b"byte order mark")) == (0, 1)
+
+
 def test_info_says_what_the_file_is(charrnn, trained):
     found = json.loads(charrnn("info", "--json", cwd=trained).stdout)
     assert found["config"]["hidden"] == 24

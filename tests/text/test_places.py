@@ -2,8 +2,8 @@
 
 import pytest
 
-from charrnn.errors import MissingInputError
-from charrnn.text.places import places
+from charrnn.errors import MissingInputError, SettingsError
+from charrnn.text.places import check_selection, places
 
 TINY = ["--hidden", "4", "--embedding", "2", "--batch-size", "2", "--seq-length", "8", "--precision", "float32"]
 
@@ -62,6 +62,31 @@ def test_other_folders_with_settings_are_no_runs(folder):
     (folder / "site").mkdir()
     (folder / "site" / "config.yaml").write_text("title: x\n")
     assert "site/config.yaml" in read(folder, folder)[0]
+
+
+@pytest.mark.parametrize(
+    ("named", "glob", "exclude", "refused"),
+    [
+        (["a.txt", "-"], "*.txt", [], "`glob` is for folders; none is named"),
+        (["*.txt"], "*.txt", [], "`glob` is for folders; none is named"),
+        (["a.txt", "sub"], "*.txt", [], None),
+        (["a.txt"], None, ["*.md"], "`exclude` is for folders and patterns; none is named"),
+        (["a.txt", "*.txt"], None, ["*.md"], None),
+        (["a.txt", "sub"], None, ["*.md", "a*"], "a.txt is named, and `exclude` leaves it out"),
+        (["sub/b.txt", "sub"], None, ["sub/*"], "sub/b.txt is named, and `exclude` leaves it out"),
+        (["sub"], None, ["sub"], None),
+    ],
+)
+def test_files_are_selected_only_where_there_is_something_to_select_from(
+    folder, monkeypatch, named, glob, exclude, refused
+):
+    monkeypatch.chdir(folder)
+    if refused is None:
+        check_selection(named, glob, exclude)
+    else:
+        with pytest.raises(SettingsError) as caught:
+            check_selection(named, glob, exclude)
+        assert str(caught.value).startswith(refused)
 
 
 @pytest.mark.parametrize("where", [[], ["--checkpoints", "mine"], ["--checkpoints", ".", "--cache", "cached"]])
