@@ -123,7 +123,10 @@ InitFrom = Annotated[
 Epochs = Annotated[float | None, length("--epochs", "Passes over the training set.", default="auto")]
 Steps = Annotated[int | None, length("--steps", "Optimiser steps.")]
 Time = Annotated[
-    str | None, length("--time", "As in 90s, 10m or 2h; the schedule is planned to end in time.", metavar="DURATION")
+    str | None,
+    length(
+        "--time", "As in 90s, 10m or 2h: the schedule ends in time, or when the text is learnt.", metavar="DURATION"
+    ),
 ]
 BatchSize = Annotated[int | None, length("--batch-size", "Sequences in a batch.", default="auto")]
 SeqLength = Annotated[int | None, length("--seq-length", "Symbols in a sequence of truncated BPTT.", default="auto")]

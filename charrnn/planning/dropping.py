@@ -50,6 +50,13 @@ def dropping(readings: float, weights: float) -> Dropping:
     return Dropping(round(full, 2), round(max(0.0, mean - FREE) * 2 / (1 + start), 2), round(start, 2))
 
 
+def counting(settings: Mapping[str, Any]) -> float:
+    """What a reading counts as."""
+    if not settings.get("distill_from"):
+        return 1.0
+    return float(1 - settings.get("distill_weight", RunConfig.model_fields["distill_weight"].default))
+
+
 def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: float) -> tuple[dict[str, float], str]:
     """What a run with such settings drops, by key, and why."""
     network = {key: value for key, value in settings.items() if key in ModelConfig.model_fields} | {"dropout": 0.0}
@@ -57,9 +64,8 @@ def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: fl
     weights = sum(map(math.prod, shapes.values())) / len(corpus.train)
     why = f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
     if settings.get("distill_from"):
-        weight = settings.get("distill_weight", RunConfig.model_fields["distill_weight"].default)
-        readings, why = readings * (1 - weight), f"{why}, with teachers"
-    found = dropping(readings, weights)
+        why = f"{why}, with teachers"
+    found = dropping(readings * counting(settings), weights)
     if len(corpus.train) < MEMORISED:
         found, why = Dropping(0.0, 0.0, 1.0), "so short a text can only be memorised"
     if wish.get("dropout") is not None:

@@ -30,6 +30,7 @@ EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
 LEAVING_SECONDS = 0.5  # the last save, and the end of the process
 COUNTING_SECONDS = 3.0  # n-grams and compressors of a million symbols
+READINGS = 100  # that a text is worth in a time that is given; measured (benchmarks/README.md, "Runs that overfit")
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 0.5, 200
 
@@ -105,8 +106,14 @@ def deadline(wish: Wish, began: float) -> float:
 
 
 def most_steps(choices: Choices, wish: Wish, windows: int) -> float:
-    """How many steps a run may make whose steps are not counted: without a time, as many as the text is worth."""
-    return math.inf if wish.get("time") is not None else _bounded(choices.epochs * windows)
+    """How many steps a run may make whose steps are not counted: as many as the text is worth.
+
+    A time that is given may go beyond what is enough without one; with teachers a reading counts as it does for what
+    is dropped.
+    """
+    if wish.get("time") is None:
+        return choices.epochs * windows
+    return max(choices.epochs, READINGS / dropping.counting(choices.values)) * windows
 
 
 def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, seconds_left: float) -> RunConfig:
@@ -204,12 +211,16 @@ def _length(choices: Choices, wish: Wish, windows: int, cost: Cost | None, secon
         return _bounded(float(wish.get("epochs")) * windows)
     assert cost is not None
     every = None if wish.get("eval_every") is None else _in_steps(wish.get("eval_every"), cost, 1)
-    if wish.get("time") is not None:
-        choices.reasons["steps"] = f"what fits into the time given, at {1000 * cost.step:.1f} ms per step"
-    else:
+    fit, most = fitting(cost, seconds_left, every), most_steps(choices, wish, windows)
+    if wish.get("time") is None:
         cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; `time=10m` trains longer"
         choices.reasons["steps"] = cap
-    return _bounded(min(fitting(cost, seconds_left, every), most_steps(choices, wish, windows)))
+    elif fit > most:
+        cap = f"the text is worth {most / windows:g} epochs, which take less than the time given"
+        choices.reasons["steps"] = f"{cap}; `epochs={2 * most / windows:g}` reads it more often"
+    else:
+        choices.reasons["steps"] = f"what fits into the time given, at {1000 * cost.step:.1f} ms per step"
+    return _bounded(min(fit, most))
 
 
 def _bounded(steps: float) -> int:

@@ -19,6 +19,7 @@ from charrnn.planning.plan import (
     complete,
     evaluations,
     measure,
+    most_steps,
     replan,
 )
 from charrnn.planning.settings import DEFAULT_SECONDS, choose_settings
@@ -90,7 +91,7 @@ def test_steps_and_epochs_are_respected_whatever_they_cost(asked, steps, cost):
 @pytest.mark.parametrize("step", [0.001, 0.03, 0.5])
 @pytest.mark.parametrize("evaluation", [0.0, 0.002, 0.1, 2.0])
 def test_a_time_is_used_and_not_exceeded(seconds, step, evaluation):
-    config = planned(Cost(step, evaluation), seconds, time=seconds)
+    config = planned(Cost(step, evaluation), seconds, train=40_000_000, time=seconds)
     training = config.steps * step
     watching = watched(config.steps, config.eval_every) * evaluation
     assert training + watching + LEAVING_SECONDS <= seconds
@@ -119,8 +120,25 @@ def test_without_a_length_a_small_text_is_not_read_too_often(train):
     cost = Cost(0.1 / windows, 0.01)
     assert complete(choices, wish, corpus, cost, DEFAULT_SECONDS).steps == choices.epochs * windows
     assert f"at most {choices.epochs:g} epochs" in choices.reasons["steps"]
-    wish.add({"time": 600.0}, "flag")
-    assert complete(choices, wish, corpus, cost, 600.0).steps > choices.epochs * windows
+
+
+@pytest.mark.parametrize(
+    ("train", "teachers", "weight", "worth"),
+    [(5_000, [], None, 100), (1_000, [], None, 400), (5_000, ["a"], None, 200), (5_000, ["a"], 0.75, 400)],
+)
+def test_a_time_is_not_used_to_read_a_text_more_often_than_it_is_worth(train, teachers, weight, worth):
+    """Nor are more steps planned later; with teachers a reading counts less."""
+    wish, corpus = Wish(), corpus_of(train)
+    wish.add({"corpus": ["poem.txt"], **SHAPE, "time": 600.0, "distill_weight": weight}, "flag")
+    choices = choose_settings(wish, corpus, 0.1, speeds=lambda *_: {"float32": 1e12})
+    choices.values |= {"distill_from": teachers}
+    windows = windows_of(corpus.train, corpus.vocabulary, choices.values["batch_size"], 64).windows
+    cost = Cost(0.1 / windows, 0.01)
+    assert most_steps(choices, wish, windows) == pytest.approx(worth * windows)
+    assert complete(choices, wish, corpus, cost, 600.0).steps == round(worth * windows)
+    assert f"the text is worth {worth} epochs" in choices.reasons["steps"]
+    assert complete(choices, wish, corpus, cost, 5.0).steps < 60 * windows
+    assert "what fits into the time given" in choices.reasons["steps"]
 
 
 def test_without_a_length_a_slow_machine_stops_after_the_default_time():
