@@ -50,6 +50,13 @@ def dropping(readings: float, weights: float) -> Dropping:
     return Dropping(round(full, 2), round(max(0.0, mean - FREE) * 2 / (1 + start), 2), round(start, 2))
 
 
+def weights_for(settings: Mapping[str, Any], corpus: Corpus) -> float:
+    """How many weights the network of such settings has for each symbol of the training set."""
+    network = {key: value for key, value in settings.items() if key in ModelConfig.model_fields} | {"dropout": 0.0}
+    shapes = parameter_shapes(ModelConfig.model_validate(network), len(corpus.vocabulary))
+    return sum(map(math.prod, shapes.values())) / len(corpus.train)
+
+
 def counting(settings: Mapping[str, Any]) -> float:
     """What a reading counts as."""
     if not settings.get("distill_from"):
@@ -59,9 +66,7 @@ def counting(settings: Mapping[str, Any]) -> float:
 
 def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: float) -> tuple[dict[str, float], str]:
     """What a run with such settings drops, by key, and why."""
-    network = {key: value for key, value in settings.items() if key in ModelConfig.model_fields} | {"dropout": 0.0}
-    shapes = parameter_shapes(ModelConfig.model_validate(network), len(corpus.vocabulary))
-    weights = sum(map(math.prod, shapes.values())) / len(corpus.train)
+    weights = weights_for(settings, corpus)
     why = f"for {readings:.2g} epochs of {weights:.2g} weights for each symbol"
     if settings.get("distill_from"):
         why = f"{why}, with teachers"

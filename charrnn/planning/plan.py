@@ -30,7 +30,7 @@ EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
 LEAVING_SECONDS = 0.5  # the last save, and the end of the process
 COUNTING_SECONDS = 3.0  # n-grams and compressors of a million symbols
-READINGS = 100  # that a text is worth in a time that is given; measured (benchmarks/README.md, "Runs that overfit")
+READINGS = 100  # that a text is worth to a wide network; measured (benchmarks/README.md, "Runs that overfit")
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 0.5, 200
 
@@ -105,14 +105,16 @@ def deadline(wish: Wish, began: float) -> float:
     return began + wish.get("time") if wish.get("time") is not None else time.monotonic() + DEFAULT_SECONDS
 
 
-def most_steps(choices: Choices, wish: Wish, windows: int) -> float:
+def most_steps(choices: Choices, wish: Wish, corpus: Corpus, windows: int) -> float:
     """How many steps a run may make whose steps are not counted: as many as the text is worth.
 
-    A time that is given may go beyond what is enough without one; with teachers a reading counts as it does for what
-    is dropped.
+    In a time that is given that is more than without one, and no matter to a network with few weights for each symbol;
+    with teachers a reading counts as it does for what is dropped.
     """
     if wish.get("time") is None:
         return choices.epochs * windows
+    if dropping.weights_for(choices.values, corpus) <= dropping.WEIGHTS:
+        return math.inf
     return max(choices.epochs, READINGS / dropping.counting(choices.values)) * windows
 
 
@@ -120,7 +122,8 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
     """Fill in everything that is counted in steps. `cost` may be None if nothing was asked for in seconds."""
     values = dict(choices.values)
     windows = windows_of(corpus.train, corpus.vocabulary, values["batch_size"], values["seq_length"]).windows
-    values["steps"] = _length(choices, wish, windows, cost, seconds_left)
+    most = math.inf if counted(wish) else most_steps(choices, wish, corpus, windows)
+    values["steps"] = _length(choices, wish, windows, cost, seconds_left, most)
     rates, why = dropping.chosen(wish, values, corpus, values["steps"] / windows)
     for key, rate in rates.items():
         values[key] = choices.choose(wish, key, rate, why)
@@ -204,19 +207,21 @@ def fitting(cost: Cost, seconds: float, eval_every: int | None) -> int:
     return max(1, int((room - min(EVALUATIONS * cost.evaluation, EVALUATION_SHARE * room)) / cost.step))
 
 
-def _length(choices: Choices, wish: Wish, windows: int, cost: Cost | None, seconds_left: float) -> int:
+def _length(
+    choices: Choices, wish: Wish, windows: int, cost: Cost | None, seconds_left: float, most: float = math.inf
+) -> int:
     if wish.get("steps") is not None:
         return int(wish.get("steps"))
     if wish.get("epochs") is not None:
         return _bounded(float(wish.get("epochs")) * windows)
     assert cost is not None
     every = None if wish.get("eval_every") is None else _in_steps(wish.get("eval_every"), cost, 1)
-    fit, most = fitting(cost, seconds_left, every), most_steps(choices, wish, windows)
+    fit = fitting(cost, seconds_left, every)
     if wish.get("time") is None:
         cap = f"at most {choices.epochs:g} epochs and {DEFAULT_SECONDS:g} s; `time=10m` trains longer"
         choices.reasons["steps"] = cap
     elif fit > most:
-        cap = f"the text is worth {most / windows:g} epochs, which take less than the time given"
+        cap = f"the text is worth {most / windows:g} epochs to this network, which take less than the time given"
         choices.reasons["steps"] = f"{cap}; `epochs={2 * most / windows:g}` reads it more often"
     else:
         choices.reasons["steps"] = f"what fits into the time given, at {1000 * cost.step:.1f} ms per step"

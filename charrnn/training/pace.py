@@ -48,7 +48,7 @@ class Pace:
             deadline=plan.deadline(wish, request.began),
             cost=p.cost,
             fixed=wish.get("eval_every") is not None,
-            most=plan.most_steps(p.choices, wish, windows),
+            most=plan.most_steps(p.choices, wish, p.corpus, windows),
             rates=lambda steps: dropping.unasked(wish, c, p.corpus, steps / windows),
         )
 

@@ -127,16 +127,18 @@ def test_without_a_length_a_small_text_is_not_read_too_often(train):
     [(5_000, [], None, 100), (1_000, [], None, 400), (5_000, ["a"], None, 200), (5_000, ["a"], 0.75, 400)],
 )
 def test_a_time_is_not_used_to_read_a_text_more_often_than_it_is_worth(train, teachers, weight, worth):
-    """Nor are more steps planned later; with teachers a reading counts less."""
+    """Nor are more steps planned later; with teachers a reading counts less, and a small network may read on."""
     wish, corpus = Wish(), corpus_of(train)
     wish.add({"corpus": ["poem.txt"], **SHAPE, "time": 600.0, "distill_weight": weight}, "flag")
     choices = choose_settings(wish, corpus, 0.1, speeds=lambda *_: {"float32": 1e12})
     choices.values |= {"distill_from": teachers}
     windows = windows_of(corpus.train, corpus.vocabulary, choices.values["batch_size"], 64).windows
     cost = Cost(0.1 / windows, 0.01)
-    assert most_steps(choices, wish, windows) == pytest.approx(worth * windows)
+    assert most_steps(choices, wish, corpus, windows) == pytest.approx(worth * windows)
     assert complete(choices, wish, corpus, cost, 600.0).steps == round(worth * windows)
     assert f"the text is worth {worth} epochs" in choices.reasons["steps"]
+    few = replace(choices, values=choices.values | {"hidden": 8, "embedding": 0})
+    assert complete(few, wish, corpus, cost, 600.0).steps > 4000 * windows
     assert complete(choices, wish, corpus, cost, 5.0).steps < 60 * windows
     assert "what fits into the time given" in choices.reasons["steps"]
 
