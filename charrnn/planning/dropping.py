@@ -58,7 +58,7 @@ def weights_for(settings: Mapping[str, Any], corpus: Corpus) -> float:
 
 
 def counting(settings: Mapping[str, Any]) -> float:
-    """What a reading counts as."""
+    """What a reading counts as: less than one where teachers keep a network from learning by heart."""
     if not settings.get("distill_from"):
         return 1.0
     return float(1 - settings.get("distill_weight", RunConfig.model_fields["distill_weight"].default))

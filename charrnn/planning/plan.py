@@ -122,7 +122,7 @@ def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, se
     """Fill in everything that is counted in steps. `cost` may be None if nothing was asked for in seconds."""
     values = dict(choices.values)
     windows = windows_of(corpus.train, corpus.vocabulary, values["batch_size"], values["seq_length"]).windows
-    most = math.inf if counted(wish) else most_steps(choices, wish, corpus, windows)
+    most = most_steps(choices, wish, corpus, windows)
     values["steps"] = _length(choices, wish, windows, cost, seconds_left, most)
     rates, why = dropping.chosen(wish, values, corpus, values["steps"] / windows)
     for key, rate in rates.items():

@@ -89,6 +89,13 @@ def test_files_are_selected_only_where_there_is_something_to_select_from(
         assert str(caught.value).startswith(refused)
 
 
+def test_what_a_text_is_left_out_by_is_asked_for_before_it_is_learnt(charrnn, folder):
+    done = charrnn("train", "a.txt", "sub", "--exclude", "a*", *TINY, "--steps", "1", "--name", "n", cwd=folder)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"a.txt is named, and --exclude leaves it out" in done.stderr
+    assert not (folder / "checkpoints" / "n").exists()
+
+
 @pytest.mark.parametrize("where", [[], ["--checkpoints", "mine"], ["--checkpoints", ".", "--cache", "cached"]])
 def test_a_run_on_the_folder_that_it_writes_to_goes_on(charrnn, tmp_path, where):
     """The same line again, also where runs have other places and the encoded text lies there, too."""
