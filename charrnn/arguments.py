@@ -5,7 +5,7 @@ The command line checks its flags itself; what is out of bounds for both is refu
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from charrnn.errors import SettingsError
@@ -87,6 +87,34 @@ def symbols(name: str, value: Any, count: int) -> Any:
 def texts(name: str, value: Any) -> list[str | bytes]:
     """A few texts, in a list."""
     return [text(name, each) for each in several(name, value)]
+
+
+def check_effects(
+    asked: Mapping[str, Any],
+    there: Mapping[str, Any],
+    about: Mapping[str, Sequence[str]],
+    apart: Iterable[Sequence[str]] = (),
+) -> None:
+    """Refuse what was `asked` for and changes nothing beside what is `there`.
+
+    Names in `about` say something of others only, and need one of them; of those that are `apart`, one takes the place
+    of the other. Nothing, zero and False ask for nothing.
+
+    Raises:
+        SettingsError: such a name was asked for.
+    """
+    for name, others in about.items():
+        if _given(asked, name) and not any(_given(there, other) for other in others):
+            *some, last = (f"`{other}`" for other in others)
+            needed = f"{', '.join(some)} or {last}" if some else last
+            raise SettingsError(f"`{name}` has no effect here", "", f"give {needed}", "leave it out")
+    for name, other in apart:
+        if _given(asked, name) and _given(there, other):
+            raise SettingsError(f"`{name}` and `{other}` cannot be used together", "", "give one of them")
+
+
+def _given(values: Mapping[str, Any], name: str) -> bool:
+    return values.get(name) not in (None, 0, [], ())
 
 
 def _refused(name: str, value: Any, remedy: str) -> SettingsError:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from charrnn.arguments import check_effects
 from charrnn.errors import SettingsError
 
 LARGEST = 2**31 - 1
@@ -160,6 +161,14 @@ WISHES: dict[str, Any] = {
     "device": str | None,
 }
 LENGTHS = ("steps", "epochs", "time")
+# Settings that say something of others only, and those that take the place of others.
+ABOUT = {
+    "distill_weight": ("distill_from",),
+    "shuffle_records": ("records", "record_separator", "target_after", "field"),
+    "vectors_key": ("vectors",),
+}
+APART = (("validation_fraction", "validation"), ("test_fraction", "test"))
+CALL = "the call"  # where a setting came from: an argument in Python, in place of a flag
 
 
 @dataclass
@@ -182,6 +191,11 @@ class Wish:
     def get(self, key: str) -> Any:
         """The value asked for, or None."""
         return self.values.get(key)
+
+    def check_effects(self) -> None:
+        """Refuse flags without effect; a file of settings, or the environment, may be for many runs."""
+        asked = {key: value for key, value in self.values.items() if self.sources[key] in ("flag", CALL)}
+        check_effects(asked, self.values, ABOUT, APART)
 
 
 def keys() -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.arguments import several
-from charrnn.config import Wish, check_one_length
+from charrnn.config import CALL, Wish, check_one_length
 from charrnn.errors import SettingsError
 from charrnn.evaluation.costs import known
 from charrnn.language_model import LanguageModel as LanguageModel
@@ -22,8 +22,6 @@ from charrnn.scoring_model import Content
 if TYPE_CHECKING:
     from charrnn.report.picture import Surprisal
     from charrnn.runs.events import Event, Listener
-
-CALL = "the call"  # where a setting came from
 
 
 class Model(LanguageModel):

@@ -28,6 +28,9 @@ class Together:
     def __init__(self, models: Sequence[ScoringModel]) -> None:
         if len(models) < 2:
             raise SettingsError("there is nothing to put together", "only one model is named", "name several")
+        if len({model.checkpoint.config.bidirectional for model in models}) > 1:
+            why = "some of them read both ways"
+            raise SettingsError("these models cannot be put together", why, "name models of one kind")
         for model in models[1:]:
             if model.vocabulary.fingerprint != models[0].vocabulary.fingerprint:
                 what = f"{models[0].path} and {model.path} cannot be put together"
@@ -36,9 +39,6 @@ class Together:
             raise SettingsError("models that answer cannot be put together", "", "score them one by one")
         if any(model.vocabulary.labels for model in models):
             models[0].check_one_way("be put together with others")
-        if len({model.checkpoint.config.bidirectional for model in models}) > 1:
-            why = "some of them read both ways"
-            raise SettingsError("these models cannot be put together", why, "name models of one kind")
         self.models, self.checkpoint = models, models[0].checkpoint
         self.path = " + ".join(str(model.path) for model in models)
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "errors": set(),
     "arguments": {"errors"},
     "files": {"errors"},
-    "config": {"errors"},
+    "config": {"errors", "arguments"},
     "shapes": {"config"},
     "config_file": FLOOR_1,
     "text": FLOOR_1,

@@ -1,9 +1,20 @@
 import math
+from contextlib import nullcontext
 
 import pytest
 from pydantic import ValidationError
 
-from charrnn.config import ModelConfig, RunConfig, Wish, check, check_one_length, keys, parse_duration, parse_interval
+from charrnn.config import (
+    CALL,
+    ModelConfig,
+    RunConfig,
+    Wish,
+    check,
+    check_one_length,
+    keys,
+    parse_duration,
+    parse_interval,
+)
 from charrnn.errors import SettingsError
 from charrnn.shapes import parameter_shapes
 
@@ -121,6 +132,41 @@ def test_two_lengths_from_one_source_are_refused(values):
 @pytest.mark.parametrize("values", [{}, {"steps": 1}, {"steps": 1, "epochs": None}, {"time": "1m", "seed": 1}])
 def test_one_length_or_none_is_fine(values):
     assert check_one_length(values, "flag") is None
+
+
+WITHOUT_EFFECT = [
+    {"distill_weight": 0.3},
+    {"shuffle_records": True},
+    {"vectors_key": "name"},
+    {"validation": "a", "validation_fraction": 0.2},
+    {"test": "a", "test_fraction": 0.2},
+]
+
+
+@pytest.mark.parametrize("values", WITHOUT_EFFECT)
+@pytest.mark.parametrize(("source", "refused"), [("flag", True), (CALL, True), ("environment", False), ("f", False)])
+def test_what_is_asked_for_in_a_call_has_an_effect_and_a_file_may_be_for_many_runs(values, source, refused):
+    wish = Wish()
+    wish.add(values, source)
+    with pytest.raises(SettingsError) if refused else nullcontext():
+        wish.check_effects()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"distill_weight": 0.3, "distill_from": ["a"]},
+        {"shuffle_records": True, "field": "text"},
+        {"shuffle_records": True, "target_after": "TAB"},
+        {"shuffle_records": False},
+        {"validation": "a", "validation_fraction": 0},
+        {"validation": "a", "test_fraction": 0.2},
+    ],
+)
+def test_what_has_an_effect_or_asks_for_nothing_is_fine(values):
+    wish = Wish()
+    wish.add(values, "flag")
+    assert wish.check_effects() is None
 
 
 # Single settings

@@ -183,7 +183,7 @@ def _fail(message: str, code: int) -> int:
 
 def _usage(error: Any) -> str:
     """What is wrong with a command line, naming the variable where a value stood in the environment."""
-    message: str = error.format_message()
+    message: str = error.format_message().replace("Value error, ", "")  # the class that a library names it by
     parameter: Any = getattr(error, "param", None)
     context: Any = getattr(error, "ctx", None)
     source = context.get_parameter_source(parameter.name) if context and parameter else None

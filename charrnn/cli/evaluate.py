@@ -72,11 +72,16 @@ class ModelsThenTexts(GroupedCommand):
     """`evaluate a b c -- text.txt`: before the two dashes every name is a model, after them every name is a text."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Keep what stands after the dashes for `evaluate` itself."""
+        """Tell models, kept in `ctx.meta`, from texts."""
         if "--" in args:
             place = args.index("--")
             ctx.meta["texts"], args = at_home(args[place + 1 :]), args[:place]
-        return super().parse_args(ctx, args)
+        rest, given = super().parse_args(ctx, args), ctx.params
+        ctx.meta["models"] = [given["model"]]
+        if given["together"] or "texts" in ctx.meta:
+            ctx.meta["models"] += given["text"] or []
+            given["text"] = ctx.meta.get("texts")
+        return rest
 
 
 def evaluate(
@@ -127,9 +132,7 @@ def evaluate(
     from charrnn.evaluation.compare import Blocks
     from charrnn.evaluation.score import summed
 
-    names: list[str | None] = [model]
-    if together or "texts" in ctx.meta:
-        names, text = [model, *(text or [])], ctx.meta.get("texts")
+    names: list[str | None] = ctx.meta["models"]
     by_piece, offered = per_line or per_char or heatmap or threshold is not None, (choices or "").split(",")
     number = 1 if together else len(names)
     check(by_piece, threshold, number, choices)

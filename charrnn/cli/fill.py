@@ -79,8 +79,6 @@ def read(model: "LanguageModel", text: str | None, file: str | None, encoding: s
     from charrnn.text.places import STDIN
     from charrnn.text.prompts import prompt_of
 
-    if text is not None and file is not None:
-        raise SettingsError("TEXT and --file cannot be used together", "", "give one of them")
     if text is not None and text != STDIN:
         if encoding is not None:
             what, why = "--encoding is for a file, or stdin", "the text stands on the command line"

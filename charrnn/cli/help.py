@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from charrnn.cli.console import say, typed
 from charrnn.cli.options import PLACES, READ, at_home
+from charrnn.cli.refusals import check_call
 from charrnn.text.places import STDIN
 
 OTHER = "Other"  # what belongs to every command
@@ -58,6 +59,11 @@ class GroupedCommand(TyperCommand):
         if STDIN in read and typed():
             say(f"waiting for standard input: {'Ctrl-Z and Enter' if os.name == 'nt' else 'Ctrl-D'} ends it")
         return rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Carry out a line all of whose flags have an effect."""
+        check_call(self.name or "", ctx)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups."""

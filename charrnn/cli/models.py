@@ -35,22 +35,9 @@ def open_models(
 
 def given(model: "LanguageModel", vectors: str | None, key: str | None) -> "LanguageModel":
     """The model, which reads the vectors of a file, if one is named."""
-    from charrnn.errors import SettingsError
     from charrnn.text.vectors import VectorFile
 
-    if vectors is None and key is not None:
-        raise SettingsError("--vectors-key is for a table of vectors", "none is named", "give --vectors")
     return model.given(None if vectors is None else VectorFile(vectors, key).read())
-
-
-def check_prompts(prompt: str | None, prompt_file: str | None, prompts: str | None = None) -> None:
-    """Refuse prompts from two places."""
-    from charrnn.errors import SettingsError
-
-    if prompts is not None and (prompt is not None or prompt_file is not None):
-        raise SettingsError("--prompts cannot be used with --prompt or --prompt-file", "", "give one of them")
-    if prompt is not None and prompt_file is not None:
-        raise SettingsError("--prompt and --prompt-file cannot be used together", "", "give one of them")
 
 
 def source_for(model: "LanguageModel", places: list[str], **asked: str | None) -> "Source":

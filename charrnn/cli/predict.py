@@ -47,9 +47,8 @@ def predict(
     charrnn predict sonnets -p "Shall I compare th" --steps 3 --json
     """
     from charrnn.cli.console import print_result
-    from charrnn.cli.models import check_prompts, given, open_model, read_prompt
+    from charrnn.cli.models import given, open_model, read_prompt
 
-    check_prompts(prompt, prompt_file)
     opened = given(open_model(model, checkpoints), vectors, vectors_key)
     text = read_prompt(opened, prompt, prompt_file, encoding)
     found = opened.predict(text, steps=steps, top=top, unknown=unknown)

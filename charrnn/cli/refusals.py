@@ -1,13 +1,50 @@
-"""What `charrnn evaluate` cannot do, or not at once: said before anything is scored."""
+"""What a command cannot do, or not at once, and flags without effect: said before anything is opened or scored."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 if TYPE_CHECKING:
     from charrnn.language_model import LanguageModel
 
+# By command: flags that say something of others only, and those that take the place of others.
+ABOUT: dict[str, dict[str, tuple[str, ...]]] = {
+    "sample": {
+        "field": ("prompts",),
+        "encoding": ("prompt_file", "prompts", "adapt_to"),
+        "vectors_key": ("vectors",),
+    },
+    "predict": {"encoding": ("prompt_file",), "vectors_key": ("vectors",)},
+    "evaluate": {
+        **dict.fromkeys(("encoding", "field", "target", "vectors"), ("text",)),
+        "vectors_key": ("vectors",),
+    },
+    "fill": {"most": ("gap_text",), "top": ("as_json",)},
+}
+APART: dict[str, tuple[tuple[str, str], ...]] = {
+    "train": (("quiet", "verbose"), ("dry_run", "print_config")),
+    "sample": (("prompts", "prompt"), ("prompts", "prompt_file"), ("prompt", "prompt_file")),
+    "predict": (("prompt", "prompt_file"),),
+    "evaluate": (("split", "text"), ("per_line", "per_char")),
+    "fill": (("text", "file"),),
+}
 NOT_DRAWN = ("as_json", "per_line", "per_char", "choices")
+
+
+def check_call(command: str, ctx: typer.Context) -> None:
+    """Refuse flags without effect on a command line; what the environment says may be for many."""
+    from charrnn.arguments import check_effects
+
+    typed = {key: value for key, value in ctx.params.items() if was_typed(ctx, key)}
+    check_effects(typed, ctx.params, ABOUT.get(command, {}), APART.get(command, ()))
+
+
+def was_typed(ctx: typer.Context, key: str) -> bool:
+    """Whether a parameter stands on the command line."""
+    source = ctx.get_parameter_source(key)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def check(by_piece: bool, threshold: float | None, models: int, choices: str | None) -> None:

@@ -97,6 +97,8 @@ def shaped(text: str, sizes: set[int]) -> tuple[int, int]:
     if found is None:
         raise SettingsError(f"--vectors-shape cannot be {text!r}", "", "give rows and columns, as in 8x8")
     rows, columns = int(found[1]), int(found[2])
+    if sizes == {0}:
+        raise SettingsError("--vectors-shape needs a model that reads vectors", "", "leave it out")
     if rows * columns not in sizes:
         why = f"the vectors have {', '.join(f'{size:,}' for size in sorted(sizes))} numbers"
         raise SettingsError(

@@ -113,12 +113,11 @@ def sample(
     from charrnn.cli.asked import Asked
     from charrnn.cli.console import ResultStream, say
     from charrnn.cli.labels import NOT_DRAWN, print_labels, refuse
-    from charrnn.cli.models import check_prompts, given, open_model, read_prompt, source_for
+    from charrnn.cli.models import given, open_model, read_prompt, source_for
     from charrnn.cli.writers import JsonWriter, PlainWriter
     from charrnn.generation.sample import Sampling
 
     stops = tuple(map(unescaped, stop or []))
-    check_prompts(prompt, prompt_file, prompts)
     opened = given(open_model(model, checkpoints, device, corpus), vectors, vectors_key)
     single = [] if prompts is not None else [read_prompt(opened, prompt, prompt_file, encoding)]
     if opened.vocabulary.labels:

@@ -135,6 +135,7 @@ def _read_and_choose(request: Request, group: Group) -> tuple[Corpus, Choices, l
         raise SettingsError("no text to train on", "", "name one, as in: charrnn train corpus.txt")
     if "-" in wish.get("corpus") and group.size > 1:
         raise SettingsError("several processes cannot share standard input", "", "write the text to a file first")
+    wish.check_effects()
     check_selection(wish.get("corpus"), wish.get("glob"), wish.get("exclude") or ())
     source = read_checkpoint(find_model(request.init_from, request.checkpoints)) if request.init_from else None
     if source:

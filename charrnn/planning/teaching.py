@@ -69,11 +69,11 @@ def _opened(config: RunConfig, vocabulary: Vocabulary) -> list[CharRNN]:
         raise DataError(what, "its fingerprint differs", "restore it", "say with `distill_from` where it is now")
     networks = []
     for path, teacher in zip(config.distill_from, teachers, strict=True):
+        if teacher.config.bidirectional:
+            raise SettingsError(f"{path} cannot be learnt from", "it reads both ways", "leave it out")
         if teacher.vocabulary.fingerprint != vocabulary.fingerprint:
             why = "its symbols are not those of the text"
             raise SettingsError(f"{path} cannot be learnt from", why, "train it on the same text", "leave it out")
-        if teacher.config.bidirectional:
-            raise SettingsError(f"{path} cannot be learnt from", "it reads both ways", "leave it out")
         networks.append(CharRNN(teacher.config, len(vocabulary)))
         networks[-1].load_weights(teacher.calibrated)
         networks[-1].to(config.device)

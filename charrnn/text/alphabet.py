@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.errors import SettingsError
 from charrnn.text.characters import code_points
 from charrnn.text.labels import LABELLED, check, symbols_of
 from charrnn.text.marks import CONTROLS, FIRST_LABEL, GAP, VECTOR
@@ -20,9 +21,15 @@ _POINTS = 0x110000
 
 
 class Alphabet:
-    """The symbols of a text, so far."""
+    """The symbols of a text, so far.
+
+    Raises:
+        SettingsError: rare bytes were to be folded.
+    """
 
     def __init__(self, unit: str, min_count: int | None = None, labelled: bool = False) -> None:
+        if unit == "byte" and (min_count or 1) > 1:
+            raise SettingsError("`min_count` is for characters and words", "a byte is one of 256", "leave it out")
         self.unit, self.min_count, self.labelled = unit, min_count, labelled
         self.counting = unit == "char" and min_count is not None and min_count > 1
         self._small = b""  # bytes, or ASCII

@@ -37,6 +37,12 @@ class Decoding:
     errors: str = "strict"
     newlines: str = "keep"
 
+    def special(self) -> list[str]:
+        """What differs from UTF-8, strictly and as it stands: arguments that raw bytes have no use for."""
+        asked = {"encoding": "utf-8" if _is_utf8(self.encoding) else self.encoding}
+        asked |= {"errors": self.errors, "newlines": self.newlines}
+        return [f"{key}={value}" for key, value in asked.items() if value != getattr(Decoding, key)]
+
 
 def check_encoding(encoding: str) -> None:
     """Refuse names that are not text encodings."""

@@ -72,9 +72,10 @@ def stream_text(source: Source, notices: list[str]) -> Iterator[str | bytes]:
     check_encoding(source.decoding.encoding)
     if source.unit == "byte" and source.gaps:
         raise SettingsError("gaps need characters", "no byte is left that could stand for one", "leave `unit=byte` out")
-    if source.unit == "byte" and (source.decoding.newlines != "keep" or source.records is not None):
-        what = "`newlines=lf` needs" if source.records is None else "records need"
-        raise SettingsError(f"{what} characters", "raw bytes are read as they are", "leave `unit=byte` out")
+    needing = [f"`{each}` needs" for each in source.decoding.special()]
+    needing += ["records need"] * (source.records is not None)
+    if source.unit == "byte" and needing:
+        raise SettingsError(f"{needing[0]} characters", "raw bytes are read as they are", "leave `unit=byte` out")
     told, read, tables = list[str](), 0, source.records is not None and not source.records.are_in("")
     if source.records is not None:
         yield END

@@ -83,12 +83,14 @@ def test_what_is_shared_names_its_teachers_without_saying_where_they_lie(charrnn
         (["--distill-from", "verses.txt"], 65, b"verses.txt is a text; it is not a model"),
         (["--distill-from", "/dev/zero"], 65, b"not a regular file"),
         (["--distill-from", "foreign"], 2, b"its symbols are not those of the text"),
+        (["--distill-from", "both"], 2, b"it reads both ways"),
         (["--distill-from", "one", "--distill-weight", "1"], 2, b"--distill-weight"),
     ],
 )
 def test_who_cannot_teach_is_refused_in_one_line(charrnn, room, more, code, says):
     foreign = ["train", "other.txt", *LINE[2:], "--steps", "2", "--name", "foreign"]
     assert charrnn(*foreign, cwd=room).returncode == 0
+    assert charrnn(*LINE, "--steps", "2", "--name", "both", "--bidirectional", cwd=room).returncode == 0
     done = charrnn(*LINE, "--steps", "4", "--name", "student", *more, cwd=room)
     assert (done.returncode, says in done.stderr, done.stderr.count(b"\n")) == (code, True, 1), done.stderr
     assert not (room / "checkpoints" / "student").exists()

@@ -9,6 +9,7 @@ import typer
 
 from charrnn.cli.app import GROUPS, app, run
 from charrnn.cli.flags import AT_HAND, flags_of, spoken, spoken_error
+from charrnn.cli.refusals import ABOUT, APART
 from charrnn.config import RunConfig
 from charrnn.errors import SettingsError
 from charrnn.notebook import Model, load, train
@@ -34,6 +35,13 @@ def test_no_message_below_the_door_names_a_flag():
     below = [(path, text) for path, _, text in messages() if path.parts[0] != "cli" and path.suffix == ".py"]
     named = [(path, text) for path, text in below if re.search(r"(?<![\w-])--[a-z]", whole_lines.sub("", text))]
     assert [(path, text) for path, text in named if "--chart" not in text] == []  # a property of CSS
+
+
+def test_only_flags_of_its_command_are_held_against_each_other():
+    for command in ABOUT.keys() | APART.keys():
+        about = {name for key, others in ABOUT.get(command, {}).items() for name in (key, *others)}
+        named = about | {name for pair in APART.get(command, ()) for name in pair}
+        assert named <= flags_of(COMMANDS[command]).keys()
 
 
 def test_every_argument_that_a_message_names_is_one_that_somebody_can_give():

@@ -22,7 +22,9 @@ def members(charrnn, tmp_path_factory):
     (folder / "lines.txt").write_text("ab\nabc\nb\n" * 90)
     for seed in ("1", "2", "3"):
         assert charrnn(*LINE, "--seed", seed, "--name", f"m{seed}", cwd=folder).returncode == 0
-    for name, more in (("lines", ["--records", "lines"]), ("answers", ["--records", "lines", "--target-after", "b"])):
+    lines = ["--records", "lines"]
+    others = {"lines": lines, "answers": [*lines, "--target-after", "b"], "both": ["--bidirectional"]}
+    for name, more in others.items():
         line = ["train", "lines.txt", *TINY, "--steps", "9", "-q", "--name", name, *more]
         assert charrnn(*line, cwd=folder).returncode == 0, name
     return folder
@@ -76,6 +78,7 @@ def test_it_shows_what_one_model_shows(charrnn, members):
     [
         (["m1"], b"only one model is named"),
         (["m1", "lines"], b"their symbols differ"),
+        (["lines", "both"], b"some of them read both ways"),
         (["answers", "answers"], b"models that answer cannot be put together"),
         (["m1", "m2", "--choices", "a,b"], b"--choices"),
     ],

@@ -243,6 +243,7 @@ REFUSED = [
     (["evaluate", "one", "new.txt", "--vectors", "one.npy"], 65, "vectors for 240 records; the text has 12"),
     (["evaluate", "one", "--baselines"], 2, "--baselines know no answers"),
     (["sample", "plain", "--vectors", "new.npy"], 2, "this model reads no vectors"),
+    (["report", "plain", "--vectors-shape", "2x2"], 2, "--vectors-shape needs a model that reads vectors"),
     (["export", "one", "page.html"], 2, "it reads vectors"),
     (["train", "one.txt", "--vectors", "one.npy"], 2, "--vectors are for records"),
     (
@@ -264,7 +265,7 @@ def test_what_cannot_be_is_refused_in_a_line(place, charrnn, tmp_path, line, cod
     if "plain" in line:
         (tmp_path / "plain.txt").write_text("some text of no great length\n" * 9)
         assert charrnn("train", "plain.txt", "--steps", "1", "--hidden", "8", "-q", cwd=tmp_path).returncode == 0
-        line = ["sample", tmp_path / "checkpoints" / "plain", *line[2:]]
+        line = [line[0], tmp_path / "checkpoints" / "plain", *line[2:]]
     done = charrnn(*line, cwd=place)
     assert done.returncode == code, done.stderr.decode()
     last = done.stderr.decode().strip().splitlines()[-1]
