@@ -21,7 +21,7 @@ from charrnn.learning.learner import Learner
 from charrnn.learning.teachers import Expected
 from charrnn.learning.watch import validate
 from charrnn.planning import dropping
-from charrnn.planning.settings import DEFAULT_SECONDS, Choices
+from charrnn.planning.settings import DEFAULT_SECONDS, READINGS, Choices
 from charrnn.runs.progress import Progress
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
@@ -30,7 +30,6 @@ EVALUATIONS = 8
 EVALUATION_SHARE = 0.06  # of the time; a large validation part is scored less often
 LEAVING_SECONDS = 0.5  # the last save, and the end of the process
 COUNTING_SECONDS = 3.0  # n-grams and compressors of a million symbols
-READINGS = 100  # that a text is worth to a wide network; measured (benchmarks/README.md, "Runs that overfit")
 MARGIN = 0.98  # of the time left, for steps slower than those measured
 _WARM, _SECONDS, _MOST = 4, 0.5, 200
 

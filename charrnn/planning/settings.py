@@ -17,11 +17,13 @@ import torch
 from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.model.cores import usable_cores
 from charrnn.model.machine import Machine, Speeds, check_precision, precisions, training_speeds, usable_device
+from charrnn.planning.dropping import counting
 from charrnn.shapes import parameter_shapes
 from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
+READINGS = 100  # that a text is worth to a wide network; measured (benchmarks/README.md, "Runs that overfit")
 PATIENCE = 0.02, 10.0  # of the time, and seconds at most, until the machine is alone with what measures it
 HEAVY = 50  # weights for each training symbol that are worth a warning
 
@@ -65,7 +67,7 @@ SIZES = (
     Size(200_000, 1_200_000, 384, 64, 16, 64, 7e-3, 15),
     Size(200_000, 500_000, 256, 64, 16, 64, 7e-3, 15),
     Size(200_000, 0, 128, 64, 16, 64, 1e-2, 15),
-    Size(30_000, 10_000_000, 512, 64, 16, 64, 7e-3, 100),
+    Size(30_000, 10_000_000, 512, 64, 16, 64, 5e-3, 100),
     Size(30_000, 3_000_000, 384, 64, 16, 64, 7e-3, 60),
     Size(30_000, 0, 256, 64, 16, 64, 7e-3, 60),
     Size(10_000, 0, 256, 64, 8, 64, 7e-3, 60),
@@ -83,13 +85,13 @@ def operations(network: ModelConfig, vocabulary: int) -> int:
 def learnt_from(wish: Wish, symbols: int, shape: tuple[int, int], each: int, work: Callable[[], float]) -> float:
     """How many symbols a run learns from, of a text of `symbols`, in windows of this shape, at `each` operations.
 
-    There is time for so much `work`, in operations.
+    There is time for so much `work`, in operations; what is read more often than a text is worth does not count.
     """
     if wish.get("epochs") is not None:
         return float(wish.get("epochs") * symbols)
     if wish.get("steps") is not None:
         return float(wish.get("steps") * math.prod(shape))
-    return work() / each
+    return min(work() / each, READINGS / counting(wish.values) * symbols)
 
 
 def size_for(
@@ -115,7 +117,7 @@ def size_for(
         for size in rows
     ]
     found, size = next((found, size) for found, size in zip(learnt, rows, strict=True) if found >= size.learnt)
-    return size, f"{why} and time for {found / symbols:.2g} epochs"
+    return size, f"{why} and time for {found / symbols:.3g} epochs"
 
 
 @dataclass

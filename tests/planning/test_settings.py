@@ -11,7 +11,7 @@ from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.errors import SettingsError
 from charrnn.model.machine import LayerShape, usable_device
 from charrnn.planning import settings as room
-from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, operations, size_for
+from charrnn.planning.settings import DEFAULT_SECONDS, READINGS, SIZES, choose_settings, operations, size_for
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
@@ -94,9 +94,16 @@ def has(found, row):
 def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
     """A symbol costs 6 operations for each weight: of H units and E inputs an LSTM has 4 H (E + H), its head H V."""
     work = seconds * speed / 6
-    row = largest(train, lambda size: work / (4 * size.hidden * (size.embedding + size.hidden) + 2 * size.hidden))
+    each = lambda size: 4 * size.hidden * (size.embedding + size.hidden) + 2 * size.hidden  # noqa: E731
+    row = largest(train, lambda size: min(work / each(size), READINGS * train))
     assert has(choices(train, speed=speed, seconds=seconds), row)
     assert has(choices(train, speed=speed / 4, processes=4, seconds=seconds), row)
+
+
+def test_a_network_is_one_for_what_a_text_is_worth_however_long_the_time():
+    assert [choices(train, seconds=1e6).values["hidden"] for train in (85_000, 150_000)] == [384, 512]
+    assert choices(85_000, seconds=1e6, distill_from=["teacher"]).values["hidden"] == 512
+    assert choices(85_000, epochs=150.0).values["hidden"] == 512
 
 
 @pytest.mark.parametrize("train", TRAIN)
@@ -163,7 +170,7 @@ def test_a_large_alphabet_takes_time_as_well():
 
 def test_the_reason_says_how_often_the_text_can_be_read():
     why = choices(1_000_000, speed=1e11, seconds=95.0).reasons["hidden"]
-    assert why == f"for a training set of 1,000,000 symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.2g} epochs"
+    assert why == f"for a training set of 1,000,000 symbols and time for {95e5 / 6 / (4 * 256 * 320 + 512):.3g} epochs"
 
 
 @pytest.mark.parametrize(("seconds", "patience"), [(30.0, 0.6), (300.0, 6.0), (3600.0, 10.0)])
