@@ -1,6 +1,6 @@
 """What a Python caller gives: each argument as what it must be, or one line that names it and what it can be.
 
-The command line checks its flags itself; what is out of bounds for both is refused here.
+The command line checks its flags itself; what is out of bounds for both, or has no effect, is refused here.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What a command cannot do, or not at once, and flags without effect: said before anything is opened or scored."""
+"""Flags without effect, in every command, and what `charrnn evaluate` cannot do: said before anything is scored."""
 
 import math
 from collections.abc import Mapping, Sequence
