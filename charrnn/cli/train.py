@@ -217,6 +217,7 @@ def view(as_json: bool, quiet: bool) -> "Listener":
 def gather(ctx: typer.Context, config: Path | None) -> tuple[dict[str, Any], "Wish"]:
     """What the call is given and what the run is wished to be: flag, environment, file; the first to ask wins."""
     from charrnn.arguments import check_effects
+    from charrnn.cli.refusals import was_typed
     from charrnn.config import Wish, check_one_length
     from charrnn.config_file import read_config_file, take_call_settings
 
@@ -228,7 +229,8 @@ def gather(ctx: typer.Context, config: Path | None) -> tuple[dict[str, Any], "Wi
     for key in named - NOT_SETTINGS:
         source = ctx.get_parameter_source(key)
         asked["environment" if source is not None and source.name == "ENVIRONMENT" else "flag"][key] = given[key]
-    check_effects({key: given[key] for key in named}, given, {"exit_incomplete": ("max_time",)})
+    typed = {key: given[key] for key in named if was_typed(ctx, key)}
+    check_effects(typed, given, {"exit_incomplete": ("max_time",)})
     wish = Wish()
     for name, values in [*asked.items(), (str(config), in_file)]:
         check_one_length(values, name)

@@ -331,6 +331,12 @@ def test_a_configuration_file_can_hold_every_flag(charrnn, corpus):
     assert (corpus.parent / "elsewhere" / "flag-wins" / "best.safetensors").exists()
 
 
+def test_what_the_environment_says_may_be_for_other_lines(charrnn, corpus):
+    said = {"CHARRNN_EXIT_INCOMPLETE": "99", "CHARRNN_DISTILL_WEIGHT": "0.3", "CHARRNN_SHUFFLE_RECORDS": "1"}
+    done = charrnn("train", corpus, *TINY, "--steps", "1", "-q", cwd=corpus.parent, env=said)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_time_of_a_job_ends_it_in_time_and_the_same_line_continues(charrnn, corpus):
     line = ["train", corpus, *TINY, "--steps", "4000000", "--name", "job", "--resume", "--exit-incomplete", "99"]
     began = time.monotonic()
