@@ -26,6 +26,7 @@ EACH_READING, READINGS = 0.1, 1.4  # each doubling of the readings, from so many
 EACH_WEIGHT, WEIGHTS = 0.08, 4.0  # each doubling of the weights for a symbol, from so many on
 LIMIT, WIDER = 0.48, 0.04  # the most, where there are so many, and what each doubling adds to it besides
 MOST, FULL = 0.75, 0.5
+WORTH = 100  # readings of a text, to a wide network; measured (benchmarks/README.md, "Runs that overfit")
 MEMORISED = 2_000  # symbols: a shorter text is to be memorised
 FREE = 0.2  # of the units, before weights are dropped, too
 
@@ -62,6 +63,11 @@ def counting(settings: Mapping[str, Any]) -> float:
     if not settings.get("distill_from"):
         return 1.0
     return float(1 - settings.get("distill_weight", RunConfig.model_fields["distill_weight"].default))
+
+
+def worth(settings: Mapping[str, Any]) -> float:
+    """How many readings a text is worth to a network with more than `WEIGHTS` for each symbol."""
+    return WORTH / counting(settings)
 
 
 def chosen(wish: Wish, settings: Mapping[str, Any], corpus: Corpus, readings: float) -> tuple[dict[str, float], str]:

@@ -21,7 +21,7 @@ from charrnn.learning.learner import Learner
 from charrnn.learning.teachers import Expected
 from charrnn.learning.watch import validate
 from charrnn.planning import dropping
-from charrnn.planning.settings import DEFAULT_SECONDS, READINGS, Choices
+from charrnn.planning.settings import DEFAULT_SECONDS, Choices
 from charrnn.runs.progress import Progress
 from charrnn.text.batches import windows_of
 from charrnn.text.corpus import Corpus
@@ -114,7 +114,7 @@ def most_steps(choices: Choices, wish: Wish, corpus: Corpus, windows: int) -> fl
         return choices.epochs * windows
     if dropping.weights_for(choices.values, corpus) <= dropping.WEIGHTS:
         return math.inf
-    return max(choices.epochs, READINGS / dropping.counting(choices.values)) * windows
+    return max(choices.epochs, dropping.worth(choices.values)) * windows
 
 
 def complete(choices: Choices, wish: Wish, corpus: Corpus, cost: Cost | None, seconds_left: float) -> RunConfig:

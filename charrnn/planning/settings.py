@@ -17,13 +17,12 @@ import torch
 from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.model.cores import usable_cores
 from charrnn.model.machine import Machine, Speeds, check_precision, precisions, training_speeds, usable_device
-from charrnn.planning.dropping import counting
+from charrnn.planning.dropping import worth
 from charrnn.shapes import parameter_shapes
 from charrnn.text.batches import fitting
 from charrnn.text.corpus import Corpus
 
 DEFAULT_SECONDS = 120.0
-READINGS = 100  # that a text is worth to a wide network; measured (benchmarks/README.md, "Runs that overfit")
 PATIENCE = 0.02, 10.0  # of the time, and seconds at most, until the machine is alone with what measures it
 HEAVY = 50  # weights for each training symbol that are worth a warning
 
@@ -91,7 +90,7 @@ def learnt_from(wish: Wish, symbols: int, shape: tuple[int, int], each: int, wor
         return float(wish.get("epochs") * symbols)
     if wish.get("steps") is not None:
         return float(wish.get("steps") * math.prod(shape))
-    return min(work() / each, READINGS / counting(wish.values) * symbols)
+    return min(work() / each, worth(wish.values) * symbols)
 
 
 def size_for(

@@ -11,7 +11,8 @@ from charrnn.config import ModelConfig, RunConfig, Wish
 from charrnn.errors import SettingsError
 from charrnn.model.machine import LayerShape, usable_device
 from charrnn.planning import settings as room
-from charrnn.planning.settings import DEFAULT_SECONDS, READINGS, SIZES, choose_settings, operations, size_for
+from charrnn.planning.dropping import WORTH
+from charrnn.planning.settings import DEFAULT_SECONDS, SIZES, choose_settings, operations, size_for
 from charrnn.text.corpus import Corpus
 from charrnn.text.lanes import Lanes
 from charrnn.text.vocabulary import Vocabulary
@@ -95,7 +96,7 @@ def test_a_time_is_as_long_as_the_machine_makes_it(train, seconds, speed):
     """A symbol costs 6 operations for each weight: of H units and E inputs an LSTM has 4 H (E + H), its head H V."""
     work = seconds * speed / 6
     each = lambda size: 4 * size.hidden * (size.embedding + size.hidden) + 2 * size.hidden  # noqa: E731
-    row = largest(train, lambda size: min(work / each(size), READINGS * train))
+    row = largest(train, lambda size: min(work / each(size), WORTH * train))
     assert has(choices(train, speed=speed, seconds=seconds), row)
     assert has(choices(train, speed=speed / 4, processes=4, seconds=seconds), row)
 
